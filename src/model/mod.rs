@@ -1,0 +1,10 @@
+//! Events, values, the in-memory graph, fingerprints. No I/O and no files here.
+
+pub mod event;
+pub mod fingerprint;
+pub mod id;
+pub mod limits;
+pub mod marker;
+pub mod position;
+pub mod time;
+pub mod value;
