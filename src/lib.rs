@@ -3,5 +3,22 @@
 
 pub mod codec;
 pub mod format;
+pub mod log;
 pub mod model;
 pub mod policy;
+pub mod storage;
+
+pub use log::{
+    Appended, Environment, Error, FixedEnvironment, Log, MarkOptions, PlannedRead, Reader, Restored, Result,
+    Status, SystemEnvironment, Writer,
+};
+pub use model::event::{Attrs, Event, Refusal};
+pub use model::fingerprint::Fingerprint;
+pub use model::graph::Graph;
+pub use model::id::{Id, IdRef};
+pub use model::marker::{Counts, GraphKind, Marker};
+pub use model::position::{LogId, MarkerId, Seq};
+pub use model::time::Timestamp;
+pub use model::value::Value;
+pub use policy::config::Config;
+pub use policy::selector::Selector;

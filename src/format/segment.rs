@@ -6,7 +6,7 @@ use super::Fault;
 use super::frame::Expect;
 use super::header::{self, FileKind, MAX_SEGMENT_HEADER_BYTES, Prefix};
 use crate::codec::DecodeError;
-use crate::model::marker::{GraphKind, Ordinals};
+use crate::model::marker::GraphKind;
 use crate::model::position::{LogId, SegmentId, Seq};
 use crate::model::time::Timestamp;
 
@@ -23,10 +23,6 @@ pub struct SegmentHead {
     pub first_seq: Seq,
     /// No event in it is earlier than this.
     pub time: Timestamp,
-    /// The next birth numbers.
-    pub ordinals: Ordinals,
-    /// The most nodes that were ever alive at once before it.
-    pub high_water: u64,
     /// The part of the segment before it that counts; `None` in the first segment of a log.
     pub adopts: Option<Adopted>,
     /// Who wrote it: for people.

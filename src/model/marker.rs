@@ -78,4 +78,7 @@ pub struct Marker {
     pub fingerprint: Fingerprint,
     /// How far the schedule was served, this marker included.
     pub served: Served,
+    /// Bytes of the segments that count, from the first to this marker: the difference to the marker before is what
+    /// was written between the two.
+    pub position: u64,
 }

@@ -43,11 +43,9 @@ impl Graph {
         }
     }
 
-    /// Forgets how to take back what was done so far. Older savepoints are void.
+    /// Stops remembering; all savepoints are void.
     pub fn release(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.clear();
-        }
+        self.journal = None;
     }
 
     /// Takes back everything since `to`: entities, ordinals, counts, sums.

@@ -1,0 +1,296 @@
+//! Reading the frames of a segment, one after the other, and telling a torn tail from damage.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use memchr::memmem;
+
+use super::error::{Error, Result};
+use crate::codec::{self, len_u64};
+use crate::format::Fault;
+use crate::format::frame::{self, Expect, FrameHeader, FrameType, HEADER_BYTES, MAGIC};
+use crate::format::header::{FileKind, MAX_SEGMENT_HEADER_BYTES, PREFIX_BYTES, Prefix};
+use crate::format::segment::{SegmentHead, header_crc};
+use crate::format::{header, names};
+use crate::model::marker::Marker;
+use crate::model::position::{LogId, SegmentId, Seq};
+use crate::model::time::Timestamp;
+use crate::storage::{ReadFile, Storage};
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// An open event segment and its header.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) id: SegmentId,
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) prefix: Prefix,
+    pub(crate) head: SegmentHead,
+    pub(crate) head_crc: u32,
+    /// Bytes that the file has; what is appended later is not looked at.
+    pub(crate) file_len: u64,
+    file: Arc<dyn ReadFile>,
+}
+
+impl Segment {
+    /// Opens a segment that the manifest names.
+    pub(crate) fn open(storage: &dyn Storage, log_id: LogId, id: SegmentId) -> Result<Self> {
+        let name = names::events(id);
+        let path = storage.location(&name);
+        let file = storage.open(&name).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::Missing { path: path.clone(), named_by: "the manifest" },
+            _ => Error::Io { action: "open", path: path.clone(), source: e },
+        })?;
+        let file_len = file.len().map_err(Error::io("measure", path.clone()))?;
+        let read = |len: usize| -> Result<Vec<u8>> {
+            let len = len.min(usize::try_from(file_len).unwrap_or(usize::MAX));
+            let mut bytes = vec![0; len];
+            file.read_exact_at(0, &mut bytes).map_err(Error::io("read", path.clone()))?;
+            Ok(bytes)
+        };
+        let damage = |fault| Error::Damage { path: path.clone(), offset: Some(0), fault };
+        let prefix = header::prefix(FileKind::Events, &read(PREFIX_BYTES)?, MAX_SEGMENT_HEADER_BYTES)
+            .map_err(damage)?;
+        let bytes = read(prefix.length)?;
+        let (prefix, head) = SegmentHead::decode(&bytes).map_err(damage)?;
+        if prefix.log_id != log_id {
+            return Err(damage(Fault::ForeignLog { expected: log_id, found: prefix.log_id }));
+        }
+        if prefix.number != id.0 {
+            return Err(damage(Fault::ForeignFile {
+                what: "the header of an event segment",
+                expected: id.0,
+                found: prefix.number,
+            }));
+        }
+        let head_crc = header_crc(&bytes);
+        Ok(Self { id, name, path, prefix, head, head_crc, file_len, file: Arc::from(file) })
+    }
+
+    /// Where the first frame begins.
+    pub(crate) fn first_frame(&self) -> u64 {
+        len_u64(self.prefix.length)
+    }
+
+    /// The frames in the first `limit` bytes.
+    pub(crate) fn frames(&self, limit: u64) -> Frames {
+        Frames {
+            file: Arc::clone(&self.file),
+            path: self.path.clone(),
+            offset: self.first_frame(),
+            limit: limit.min(self.file_len),
+            expect: self.head.expect(self.head_crc),
+            buffer: Vec::new(),
+            buffer_at: 0,
+            sealed: false,
+        }
+    }
+
+    pub(crate) fn damage(&self, offset: u64, fault: Fault) -> Error {
+        Error::Damage { path: self.path.clone(), offset: Some(offset), fault }
+    }
+
+    /// That the file has the bytes that the manifest counts on.
+    pub(crate) fn check_length(&self, length: u64) -> Result<()> {
+        if self.file_len >= length {
+            return Ok(());
+        }
+        let fault = Fault::Truncated { what: "a segment", needed: length, have: self.file_len };
+        Err(self.damage(self.file_len, fault))
+    }
+}
+
+/// What stands next in a segment.
+#[derive(Debug)]
+pub(crate) enum Step<'f> {
+    /// A frame.
+    Frame { offset: u64, header: FrameHeader, payload: &'f [u8] },
+    /// Nothing: all bytes were read.
+    End,
+    /// Bytes that are no frame, or one that does not follow.
+    Bad { offset: u64, fault: Fault },
+}
+
+/// A reader of frames.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    file: Arc<dyn ReadFile>,
+    path: String,
+    pub(crate) offset: u64,
+    limit: u64,
+    pub(crate) expect: Expect,
+    buffer: Vec<u8>,
+    buffer_at: u64,
+    sealed: bool,
+}
+
+impl Frames {
+    /// The next frame. After [`Step::End`] and [`Step::Bad`] it stays there.
+    pub(crate) fn step(&mut self) -> Result<Step<'_>> {
+        let offset = self.offset;
+        let left = self.limit.saturating_sub(offset);
+        if left == 0 {
+            return Ok(Step::End);
+        }
+        if self.sealed {
+            let fault = Fault::Meaning { what: "there are bytes after the seal of a segment" };
+            return Ok(Step::Bad { offset, fault });
+        }
+        let header = match frame::header(self.bytes(offset, HEADER_BYTES)?) {
+            Ok(header) => header,
+            Err(fault) => return Ok(Step::Bad { offset, fault }),
+        };
+        if header.frame_len() > left {
+            let fault = Fault::Truncated { what: "a frame", needed: header.frame_len(), have: left };
+            return Ok(Step::Bad { offset, fault });
+        }
+        let mut expect = self.expect;
+        if let Err(fault) = expect.follow(&header, offset) {
+            return Ok(Step::Bad { offset, fault });
+        }
+        let stored = usize::try_from(header.stored_len).unwrap_or(usize::MAX);
+        let payload_at = offset.saturating_add(len_u64(HEADER_BYTES));
+        if let Err(fault) = frame::check_payload(&header, self.bytes(payload_at, stored)?) {
+            return Ok(Step::Bad { offset, fault });
+        }
+        self.expect = expect;
+        self.offset = offset.saturating_add(header.frame_len());
+        self.sealed = header.frame_type == FrameType::Seal;
+        let payload = self.bytes(payload_at, stored)?;
+        Ok(Step::Frame { offset, header, payload })
+    }
+
+    /// Up to `len` bytes at `offset`: fewer only where the file ends.
+    fn bytes(&mut self, offset: u64, len: usize) -> Result<&[u8]> {
+        let start = offset.checked_sub(self.buffer_at).and_then(|start| usize::try_from(start).ok());
+        let have = start.and_then(|start| self.buffer.len().checked_sub(start));
+        let wanted = usize::try_from(self.limit.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if have.is_none_or(|have| have < len.min(wanted)) {
+            self.buffer.resize(len.max(CHUNK_BYTES).min(wanted), 0);
+            self.buffer_at = offset;
+            self.file
+                .read_exact_at(offset, &mut self.buffer)
+                .map_err(Error::io("read", self.path.clone()))?;
+        }
+        let start = usize::try_from(offset.saturating_sub(self.buffer_at)).unwrap_or(usize::MAX);
+        let end = start.saturating_add(len).min(self.buffer.len());
+        Ok(self.buffer.get(start..end).unwrap_or_default())
+    }
+}
+
+/// A place between two frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Boundary {
+    pub(crate) offset: u64,
+    pub(crate) chain: u32,
+    pub(crate) next_seq: Seq,
+    pub(crate) time: Timestamp,
+}
+
+/// How the last segment of a log ends.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    /// The highest claim: everything before it was known durable.
+    pub(crate) claim: Boundary,
+    /// The end of the last valid frame.
+    pub(crate) end: Boundary,
+    /// The end of the last valid frame that holds events or a marker.
+    pub(crate) last_content: u64,
+    /// The markers in it, each with the offset where its frame ends.
+    pub(crate) markers: Vec<(u64, Marker)>,
+    /// What stands after the end, if bytes do: a torn tail.
+    pub(crate) torn: Option<Fault>,
+    /// What stands after the end, if acknowledged data does, and where.
+    pub(crate) damage: Option<(u64, Fault)>,
+}
+
+/// Reads the last segment to its end.
+///
+/// Goes by claims: if bytes are bad at some offset and a later frame says that the file was durable beyond it, then
+/// acknowledged data is damaged, which is never a cut. Otherwise the tail is torn and the log ends there.
+pub(crate) fn examine_tail(segment: &Segment) -> Result<Tail> {
+    let mut frames = segment.frames(u64::MAX);
+    let boundary = |frames: &Frames| Boundary {
+        offset: frames.offset,
+        chain: frames.expect.chain,
+        next_seq: frames.expect.seq,
+        time: frames.expect.time,
+    };
+    // The header was durable before the manifest named the segment.
+    let mut claim = boundary(&frames);
+    let (mut end, mut last_content) = (claim, claim.offset);
+    let mut pending = VecDeque::from([claim]);
+    let mut markers = Vec::new();
+    let (mut torn, mut damage) = (None, None);
+    loop {
+        let (offset, header) = match frames.step()? {
+            Step::Frame { offset, header, payload } => {
+                if header.frame_type == FrameType::Marker {
+                    match codec::from_bytes::<Marker>(payload) {
+                        Ok(marker) => markers.push((offset.saturating_add(header.frame_len()), marker)),
+                        Err(e) => {
+                            damage = Some((offset, Fault::Decode(e)));
+                            break;
+                        }
+                    }
+                }
+                (offset, header)
+            }
+            Step::End => break,
+            Step::Bad { offset, fault } => {
+                if frames.sealed || later_claim(segment, offset)? {
+                    damage = Some((offset, fault));
+                } else {
+                    torn = Some(fault);
+                }
+                break;
+            }
+        };
+        if header.synced > claim.offset {
+            while pending.front().is_some_and(|b| b.offset < header.synced) {
+                pending.pop_front();
+            }
+            match pending.front() {
+                Some(b) if b.offset == header.synced => claim = *b,
+                _ => {
+                    let fault = Fault::Meaning { what: "a frame claims a durable length between two frames" };
+                    damage = Some((offset, fault));
+                    break;
+                }
+            }
+        }
+        let after = boundary(&frames);
+        pending.push_back(after);
+        if matches!(header.frame_type, FrameType::Events | FrameType::Marker) {
+            last_content = after.offset;
+        }
+        end = after;
+    }
+    Ok(Tail { claim, end, last_content, markers, torn, damage })
+}
+
+/// Whether a valid frame after `bad` says that the segment was durable beyond it.
+fn later_claim(segment: &Segment, bad: u64) -> Result<bool> {
+    let finder = memmem::Finder::new(&MAGIC);
+    let mut at = bad.saturating_add(1);
+    let mut chunk = Vec::new();
+    while at.saturating_add(len_u64(HEADER_BYTES)) <= segment.file_len {
+        let left = usize::try_from(segment.file_len.saturating_sub(at)).unwrap_or(usize::MAX);
+        chunk.resize(left.min(CHUNK_BYTES), 0);
+        segment.file.read_exact_at(at, &mut chunk).map_err(Error::io("read", segment.path.clone()))?;
+        for found in finder.find_iter(&chunk) {
+            if let Ok(header) = frame::header(chunk.get(found..).unwrap_or_default())
+                && header.tag == segment.head.tag
+                && header.synced > bad
+            {
+                return Ok(true);
+            }
+        }
+        // A header that begins near the end of this chunk is looked at again, whole, in the next.
+        let step = chunk.len().saturating_sub(HEADER_BYTES.saturating_sub(1)).max(1);
+        at = at.saturating_add(len_u64(step));
+    }
+    Ok(false)
+}

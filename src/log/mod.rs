@@ -1,0 +1,261 @@
+//! The engine: open, recover, append, mark, read, replace the manifest.
+
+mod environment;
+mod error;
+mod frames;
+mod reader;
+mod replay;
+mod requests;
+mod store;
+mod strays;
+mod view;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
+pub use error::{Error, Result};
+pub use reader::{PlannedRead, Reader, Restored};
+pub use writer::{Appended, MarkOptions, Status, Writer};
+
+pub(crate) use frames::{Segment, Step, examine_tail};
+pub(crate) use reader::check_marker;
+pub(crate) use replay::{Place, Replay, Until, Visitor};
+pub(crate) use strays::find as find_strays;
+pub(crate) use view::{Piece, View};
+
+use crate::format::manifest::Manifest;
+use crate::format::names;
+use crate::model::marker::{GraphKind, Marker, Ordinals};
+use crate::model::position::{Generation, LogId, MarkerId, SegmentId, Seq};
+use crate::policy::config::Config;
+use crate::storage::{LocalStorage, LockAttempt, Storage, read_all, write_new};
+use requests::{Answer, Request};
+
+/// Largest snaplog.toml.
+const MAX_CONFIG_BYTES: usize = 1 << 20;
+
+/// A log: one directory with one graph, its history and its configuration.
+#[derive(Debug, Clone)]
+pub struct Log {
+    storage: Arc<dyn Storage>,
+    environment: Arc<dyn Environment>,
+    id: LogId,
+    kind: GraphKind,
+}
+
+impl Log {
+    /// Makes a log in a directory that does not exist yet or is empty, with the default configuration in a commented
+    /// snaplog.toml.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyALog`], [`Error::NotEmpty`], or what the file system says.
+    pub fn init(dir: impl AsRef<Path>, kind: GraphKind) -> Result<Self> {
+        let storage = Arc::new(LocalStorage::new(dir.as_ref()));
+        Self::init_in(storage, Arc::new(SystemEnvironment), kind, &Config::template())
+    }
+
+    /// Makes a log in any storage. `config`: the text of its snaplog.toml.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init); [`Error::Config`] if the text cannot be used.
+    pub fn init_in(
+        storage: Arc<dyn Storage>,
+        environment: Arc<dyn Environment>,
+        kind: GraphKind,
+        config: &str,
+    ) -> Result<Self> {
+        parse_config(storage.as_ref(), config)?;
+        let path = storage.location("");
+        storage.create_dir("").map_err(Error::io("create", path.clone()))?;
+        if !may_become_a_log(storage.as_ref())? {
+            return Err(Error::NotEmpty { path });
+        }
+        let lock = storage.lock(&environment.owner()).map_err(Error::io("lock", path.clone()))?;
+        let LockAttempt::Held(_lock) = lock else { return Err(Error::AlreadyALog { path }) };
+        match store::load(storage.as_ref()) {
+            Err(Error::NotALog { .. }) => {}
+            Ok(_) => return Err(Error::AlreadyALog { path }),
+            Err(error) => return Err(error),
+        }
+        store::remove_unfinished(storage.as_ref())?;
+        match read_all(storage.as_ref(), names::CONFIG, MAX_CONFIG_BYTES) {
+            // The user was here first.
+            Ok(bytes) => drop(parse_config(storage.as_ref(), &String::from_utf8_lossy(&bytes))?),
+            Err(_) => write_new(storage.as_ref(), names::CONFIG, config.as_bytes())
+                .map_err(Error::io("write", storage.location(names::CONFIG)))?,
+        }
+        let now = environment.now();
+        let manifest = Manifest {
+            generation: Generation(0),
+            written: now,
+            created: now,
+            kind,
+            next_file: SegmentId(1),
+            segments: Vec::new(),
+            markers: Vec::new(),
+            next_marker: MarkerId(1),
+            next_seq: Seq(1),
+            ordinals: Ordinals::default(),
+            high_water: 0,
+            sources: Vec::new(),
+            extensions: Vec::new(),
+        };
+        let id = LogId(environment.random());
+        // CURRENT comes last: until it is there, the directory is no log.
+        store::swap(storage.as_ref(), id, None, manifest)?;
+        Ok(Self { storage, environment, id, kind })
+    }
+
+    /// Opens a log.
+    ///
+    /// # Errors
+    /// [`Error::NotALog`], or damage to CURRENT or the manifest.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::open_in(Arc::new(LocalStorage::new(dir.as_ref())), Arc::new(SystemEnvironment))
+    }
+
+    /// Opens a log in any storage.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_in(storage: Arc<dyn Storage>, environment: Arc<dyn Environment>) -> Result<Self> {
+        let in_force = store::load(storage.as_ref())?;
+        Ok(Self { storage, environment, id: in_force.log_id, kind: in_force.manifest.kind })
+    }
+
+    /// The log's id: random, in the header of each of its files.
+    pub fn id(&self) -> LogId {
+        self.id
+    }
+
+    /// What kind of graph the log holds.
+    pub fn kind(&self) -> GraphKind {
+        self.kind
+    }
+
+    /// Where the log is, for messages.
+    pub fn location(&self) -> String {
+        self.storage.location("")
+    }
+
+    /// The clock and the dice.
+    pub fn environment(&self) -> &dyn Environment {
+        self.environment.as_ref()
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// What snaplog.toml says; the defaults if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it cannot be used.
+    pub fn config(&self) -> Result<Config> {
+        match read_all(self.storage.as_ref(), names::CONFIG, MAX_CONFIG_BYTES) {
+            Ok(bytes) => parse_config(self.storage.as_ref(), &String::from_utf8_lossy(&bytes)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
+            Err(e) => Err(Error::io("read", self.storage.location(names::CONFIG))(e)),
+        }
+    }
+
+    /// Opens a session that appends: takes the lock, recovers what an earlier session left, and places the marker that
+    /// a crash left overdue.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another session is open, here or in another process; damage.
+    pub fn writer(&self) -> Result<Writer> {
+        self.writer_with(self.config()?)
+    }
+
+    /// As [`writer`](Self::writer), with another configuration than snaplog.toml's.
+    ///
+    /// # Errors
+    /// As [`writer`](Self::writer).
+    pub fn writer_with(&self, config: Config) -> Result<Writer> {
+        Writer::open(Arc::clone(&self.storage), Arc::clone(&self.environment), config)
+    }
+
+    /// Looks at the log as it is now.
+    ///
+    /// # Errors
+    /// Damage to CURRENT, the manifest or the last segment.
+    pub fn reader(&self) -> Result<Reader> {
+        Reader::open(Arc::clone(&self.storage), self.config()?)
+    }
+
+    /// Places a marker: through the live writer if there is one, else in a session of its own. Durable on return.
+    ///
+    /// # Errors
+    /// [`Error::NoAnswer`] if the live writer does not answer, [`Error::Declined`] if it cannot; as
+    /// [`Writer::mark`].
+    pub fn mark(&self, options: &MarkOptions) -> Result<Marker> {
+        let request = Request::Mark { options: options.clone() };
+        match self.through_writer(&request, |writer| writer.mark(options))? {
+            Outcome::Own(marker) => Ok(marker),
+            Outcome::Answer(Answer::Marked { marker }) => Ok(*marker),
+            Outcome::Answer(answer) => Err(declined(&answer)),
+        }
+    }
+
+    /// Pins a marker or takes the pin off: through the live writer if there is one, else in a session of its own.
+    /// Durable on return.
+    ///
+    /// # Errors
+    /// As [`mark`](Self::mark).
+    pub fn pin(&self, marker: MarkerId, on: bool) -> Result<()> {
+        match self.through_writer(&Request::Pin { marker, on }, |writer| writer.pin(marker, on))? {
+            Outcome::Own(()) | Outcome::Answer(Answer::Done) => Ok(()),
+            Outcome::Answer(answer) => Err(declined(&answer)),
+        }
+    }
+
+    fn through_writer<T>(
+        &self,
+        request: &Request,
+        alone: impl Fn(&Writer) -> Result<T>,
+    ) -> Result<Outcome<T>> {
+        loop {
+            match self.writer() {
+                Ok(writer) => {
+                    let outcome = alone(&writer)?;
+                    writer.close()?;
+                    return Ok(Outcome::Own(outcome));
+                }
+                Err(Error::Locked { owner, .. }) => {
+                    let asked =
+                        requests::ask(self.storage.as_ref(), self.environment.as_ref(), request, &owner)?;
+                    if let Some(answer) = asked {
+                        return Ok(Outcome::Answer(answer));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+enum Outcome<T> {
+    Own(T),
+    Answer(Answer),
+}
+
+fn declined(answer: &Answer) -> Error {
+    let message = match answer {
+        Answer::Refused { message } => message.clone(),
+        Answer::Marked { .. } | Answer::Done => "its answer does not fit the request".to_owned(),
+    };
+    Error::Declined { message }
+}
+
+fn parse_config(storage: &dyn Storage, text: &str) -> Result<Config> {
+    Config::parse(text).map_err(|source| Error::Config { path: storage.location(names::CONFIG), source })
+}
+
+/// Whether a directory is empty, or holds nothing but what an `init` that did not end left.
+fn may_become_a_log(storage: &dyn Storage) -> Result<bool> {
+    let entries = storage.list("").map_err(Error::io("list", storage.location("")))?;
+    Ok(entries.iter().all(|entry| names::parse(&entry.name).is_some()))
+}

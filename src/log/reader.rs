@@ -1,0 +1,230 @@
+//! The reader: a consistent view of a log, beside a writer or without one.
+
+use super::error::{Error, Result};
+use super::frames::Segment;
+use super::replay::{Nobody, Replay, Until};
+use super::store::Shared;
+use super::view::View;
+use crate::format::names;
+use crate::model::graph::Graph;
+use crate::model::marker::{GraphKind, Marker};
+use crate::model::position::{LogId, Seq};
+use crate::model::time::Timestamp;
+use crate::policy::config::Config;
+use crate::policy::selector::{Choice, Selector, choose};
+
+/// A view of a log as it was when the reader was made.
+///
+/// Beside a live writer it ends with what the writer is known to have made durable, so that what it shows stays;
+/// otherwise with the last event that a recovery would keep. It takes no lock and writes nothing.
+///
+/// # Examples
+/// ```
+/// # use snaplog::{Event, GraphKind, Log, MarkOptions};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let log = Log::init(dir.path().join("crawl"), GraphKind { directed: true, multigraph: false })?;
+/// # let writer = log.writer()?;
+/// # writer.append(&Event::node("a").with("name", "rain"))?;
+/// # writer.mark(&MarkOptions::labelled("first"))?;
+/// # writer.close()?;
+/// use snaplog::{Selector, Id};
+///
+/// let reader = log.reader()?;
+/// let choice = reader.select(&Selector::Latest, None)?;
+/// let mut graph = reader.restore(choice.marker)?;
+/// let node = graph.node(&Id::from("a")).ok_or("lost")?;
+/// assert_eq!(node.attrs().get("name"), Some("rain".into()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Reader {
+    pub(crate) view: View,
+    config: Config,
+}
+
+/// A part of a file that a restore reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedRead {
+    /// The file's name.
+    pub file: String,
+    /// The first event in it.
+    pub from: Seq,
+    /// The last event that is taken from it.
+    pub to: Seq,
+    /// How many bytes of it count.
+    pub bytes: u64,
+}
+
+/// A graph as a restore made it, with the place that it stands at.
+#[derive(Debug)]
+pub struct Restored {
+    /// The graph and the collector's state.
+    pub graph: Graph,
+    /// The last event in it.
+    pub seq: Seq,
+    /// The time of that event.
+    pub time: Timestamp,
+    /// Events that were applied.
+    pub events: u64,
+}
+
+impl Reader {
+    pub(crate) fn open(storage: Shared, config: Config) -> Result<Self> {
+        Ok(Self { view: View::for_reading(storage)?, config })
+    }
+
+    /// The log's id.
+    pub fn log_id(&self) -> LogId {
+        self.view.in_force.log_id
+    }
+
+    /// What kind of graph the log holds.
+    pub fn kind(&self) -> GraphKind {
+        self.view.in_force.manifest.kind
+    }
+
+    /// When the log was made.
+    pub fn created(&self) -> Timestamp {
+        self.view.in_force.manifest.created
+    }
+
+    /// The last event; `Seq(0)` if there is none.
+    pub fn last_seq(&self) -> Seq {
+        self.view.last_seq()
+    }
+
+    /// What the log's snaplog.toml says.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All markers, oldest first.
+    pub fn markers(&self) -> &[Marker] {
+        &self.view.markers
+    }
+
+    /// What is wrong with the newest part of the log, if something is. Markers before it can still be restored by id,
+    /// label or seq.
+    pub fn damage(&self) -> Option<&Error> {
+        self.view.damage.as_ref()
+    }
+
+    /// The marker that a selector means, and why.
+    ///
+    /// # Errors
+    /// [`Error::Selector`] if there is none or no single one. If the newest part of the log is damaged, "the latest"
+    /// and "the newest before" are not known: that is the error then.
+    pub fn select(&self, selector: &Selector, tier: Option<&str>) -> Result<Choice<'_>> {
+        let by_name = matches!(selector, Selector::Marker(_) | Selector::Label(_) | Selector::Seq(_));
+        match &self.view.damage {
+            Some(damage) if !by_name => Err(damage.again()),
+            _ => Ok(choose(&self.view.markers, selector, tier)?),
+        }
+    }
+
+    /// The graph at a marker, proven to be what the marker says.
+    ///
+    /// # Errors
+    /// Damage, [`Error::Mismatch`] if the replay gives another graph than the marker says.
+    pub fn restore(&self, marker: &Marker) -> Result<Graph> {
+        Ok(self.restore_marker(marker)?.graph)
+    }
+
+    /// As [`restore`](Self::restore), with the figures of the replay.
+    ///
+    /// # Errors
+    /// As [`restore`](Self::restore).
+    pub fn restore_marker(&self, marker: &Marker) -> Result<Restored> {
+        let restored = self.restore_until(Until::Seq(marker.seq))?;
+        if restored.seq != marker.seq {
+            return Err(self.cut_short(marker.seq));
+        }
+        check_marker(marker, &restored.graph)?;
+        Ok(restored)
+    }
+
+    /// The graph right after an event, marker or not. Compared with every marker that stands there.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSeq`] past the end; damage.
+    pub fn restore_seq(&self, seq: Seq) -> Result<Restored> {
+        if seq > self.last_seq() {
+            return Err(match &self.view.damage {
+                Some(damage) => damage.again(),
+                None => Error::NoSuchSeq { asked: seq, last: self.last_seq() },
+            });
+        }
+        let restored = self.restore_until(Until::Seq(seq))?;
+        for marker in self.view.markers.iter().filter(|marker| marker.seq == seq) {
+            check_marker(marker, &restored.graph)?;
+        }
+        Ok(restored)
+    }
+
+    /// The graph with every event up to a time, and no later one.
+    ///
+    /// # Errors
+    /// Damage.
+    pub fn restore_time(&self, time: Timestamp) -> Result<Restored> {
+        let restored = self.restore_until(Until::Time(time))?;
+        if restored.seq == self.last_seq()
+            && let Some(damage) = &self.view.damage
+        {
+            return Err(damage.again());
+        }
+        for marker in self.view.markers.iter().filter(|marker| marker.seq == restored.seq) {
+            check_marker(marker, &restored.graph)?;
+        }
+        Ok(restored)
+    }
+
+    fn restore_until(&self, until: Until) -> Result<Restored> {
+        let mut replay = Replay::new(&self.view);
+        replay.run(&self.view, until, &mut Nobody)?;
+        let seq = Seq(replay.next_seq.0.saturating_sub(1));
+        Ok(Restored { graph: replay.graph, seq, time: replay.time, events: replay.events })
+    }
+
+    fn cut_short(&self, asked: Seq) -> Error {
+        match &self.view.damage {
+            Some(damage) => damage.again(),
+            None => Error::NoSuchSeq { asked, last: self.last_seq() },
+        }
+    }
+
+    /// What a restore of the graph after `seq` reads.
+    pub fn plan(&self, seq: Seq) -> Vec<PlannedRead> {
+        let needed = self.view.pieces.iter().filter(|piece| piece.first_seq <= seq);
+        needed
+            .map(|piece| PlannedRead {
+                file: names::events(piece.id),
+                from: piece.first_seq,
+                to: Seq(piece.next_seq.0.saturating_sub(1)).min(seq),
+                bytes: piece.length,
+            })
+            .collect()
+    }
+
+    /// The last event up to which all files are there with sound headers and in full length: markers after it cannot be
+    /// restored. A quick look, not a proof: that is `verify`.
+    pub fn readable_to(&self) -> Seq {
+        for piece in &self.view.pieces {
+            let opened = Segment::open(self.view.storage.as_ref(), self.log_id(), piece.id);
+            if opened.and_then(|segment| segment.check_length(piece.length)).is_err() {
+                return Seq(piece.first_seq.0.saturating_sub(1));
+            }
+        }
+        self.last_seq()
+    }
+}
+
+/// That a graph is what a marker says.
+pub(crate) fn check_marker(marker: &Marker, graph: &Graph) -> Result<()> {
+    let found = graph.fingerprint();
+    if found == marker.fingerprint && graph.counts() == marker.counts && graph.ordinals() == marker.ordinals {
+        return Ok(());
+    }
+    Err(Error::Mismatch { marker: marker.id, expected: Box::new(marker.fingerprint), found: Box::new(found) })
+}

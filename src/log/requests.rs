@@ -1,0 +1,154 @@
+//! What other processes ask of a live writer, through files in `requests/`.
+//!
+//! A request is a file `<name>.req`, its answer `<name>.ans`; both are JSON and appear whole, by a rename. The writer
+//! removes the request when it has answered, the process that asked removes the answer.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::environment::Environment;
+use super::error::{Error, Result};
+use super::writer::MarkOptions;
+use crate::format::names::REQUESTS;
+use crate::model::marker::Marker;
+use crate::model::position::MarkerId;
+use crate::storage::{Storage, read_all, write_new};
+
+/// Longest request or answer.
+const MAX_BYTES: usize = 1 << 20;
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked for.
+const STEP: Duration = Duration::from_millis(20);
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// Place a marker.
+    Mark {
+        /// Which.
+        options: MarkOptions,
+    },
+    /// Pin a marker or take the pin off.
+    Pin {
+        /// Which.
+        marker: MarkerId,
+        /// Pin it?
+        on: bool,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub(crate) enum Answer {
+    /// The marker was placed and is durable.
+    Marked {
+        /// It.
+        marker: Box<Marker>,
+    },
+    /// It is done, and durable.
+    Done,
+    /// It cannot be done.
+    Refused {
+        /// Why.
+        message: String,
+    },
+}
+
+/// Asks the live writer and waits for its answer. `Ok(None)`: no writer is there any more, and none took the request;
+/// the caller may do it itself.
+pub(crate) fn ask(
+    storage: &dyn Storage,
+    environment: &dyn Environment,
+    request: &Request,
+    owner: &str,
+) -> Result<Option<Answer>> {
+    let id = u128::from_le_bytes(environment.random());
+    let (question, reply) = (format!("{REQUESTS}/{id:032x}.req"), format!("{REQUESTS}/{id:032x}.ans"));
+    let failed = |action: &'static str, name: &str| Error::io(action, storage.location(name));
+    storage.create_dir(REQUESTS).map_err(failed("create", REQUESTS))?;
+    let bytes = serde_json::to_vec(request)
+        .map_err(|e| Error::Declined { message: format!("the request cannot be written: {e}") })?;
+    write_new(storage, &question, &bytes).map_err(failed("write", &question))?;
+    let mut waited = Duration::ZERO;
+    loop {
+        match read_all(storage, &reply, MAX_BYTES) {
+            Ok(bytes) => {
+                let _ = storage.remove(&reply);
+                let answer = serde_json::from_slice(&bytes)
+                    .map_err(|e| Error::Declined { message: format!("its answer cannot be read: {e}") })?;
+                return Ok(Some(answer));
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(failed("read", &reply)(e)),
+        }
+        // Taking the request back fails if the writer has answered it in this moment.
+        let gone = !storage.is_locked().unwrap_or(true);
+        if gone || waited >= PATIENCE {
+            match storage.remove(&question) {
+                Ok(()) if gone => return Ok(None),
+                Ok(()) => {
+                    return Err(Error::NoAnswer {
+                        path: storage.location(""),
+                        owner: owner.to_owned(),
+                        seconds: PATIENCE.as_secs(),
+                    });
+                }
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    // Answered after all, or taken by a writer that died: one more look decides.
+                    if gone && storage.open(&reply).is_err() {
+                        return Ok(None);
+                    }
+                }
+                Err(e) => return Err(failed("remove", &question)(e)),
+            }
+        }
+        std::thread::sleep(STEP);
+        waited = waited.saturating_add(STEP);
+    }
+}
+
+/// The requests that wait, each with its file's name; one that cannot be read comes as the reason.
+pub(crate) fn pending(storage: &dyn Storage) -> Vec<(String, std::result::Result<Request, String>)> {
+    let Ok(entries) = storage.list(REQUESTS) else { return Vec::new() };
+    let names = entries
+        .into_iter()
+        .map(|e| e.name)
+        .filter(|name| std::path::Path::new(name).extension().is_some_and(|extension| extension == "req"));
+    names
+        .filter_map(|name| {
+            let path = format!("{REQUESTS}/{name}");
+            match read_all(storage, &path, MAX_BYTES) {
+                Ok(bytes) => {
+                    let request = serde_json::from_slice(&bytes)
+                        .map_err(|e| format!("the request cannot be read: {e}"));
+                    Some((path, request))
+                }
+                // Taken back meanwhile.
+                Err(e) if e.kind() == ErrorKind::NotFound => None,
+                Err(e) => Some((path, Err(e.to_string()))),
+            }
+        })
+        .collect()
+}
+
+/// Answers the request in the file `name`.
+pub(crate) fn answer(storage: &dyn Storage, name: &str, answer: &Answer) -> std::io::Result<()> {
+    let bytes = serde_json::to_vec(answer).map_err(std::io::Error::other)?;
+    let stem = name.strip_suffix(".req").unwrap_or(name);
+    let written = write_new(storage, &format!("{stem}.ans"), &bytes);
+    // Whatever became of the answer: the request is not to be carried out again.
+    storage.remove(name)?;
+    written
+}
+
+/// Removes what nobody waits for any more: called by a writer that has just taken the lock.
+pub(crate) fn clear(storage: &dyn Storage) {
+    for entry in storage.list(REQUESTS).unwrap_or_default() {
+        let _ = storage.remove(&format!("{REQUESTS}/{}", entry.name));
+    }
+}

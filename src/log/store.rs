@@ -1,0 +1,149 @@
+//! CURRENT and the manifest: reading the one in force, and replacing it.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use super::error::{Error, Result};
+use crate::codec::MAX_DOCUMENT_BYTES;
+use crate::format::Fault;
+use crate::format::header::Prefix;
+use crate::format::manifest::{Current, MAX_CURRENT_BYTES, Manifest};
+use crate::format::names::{self, FileName};
+use crate::model::position::{Generation, LogId, SegmentId};
+use crate::storage::{Storage, read_all, write_new};
+
+/// The manifest in force, and which log it is of.
+#[derive(Debug, Clone)]
+pub(crate) struct InForce {
+    pub(crate) log_id: LogId,
+    pub(crate) manifest: Manifest,
+    /// Features of its files that a writer must know and this build does not.
+    pub(crate) unknown_read_only: u64,
+}
+
+/// Reads CURRENT and the manifest that it names. Never falls back to another one: the manifest is what makes a
+/// missing file an error.
+pub(crate) fn load(storage: &dyn Storage) -> Result<InForce> {
+    // A writer may replace the manifest and remove the one before last between our two reads.
+    let mut attempt = load_once(storage);
+    for _ in 0..5 {
+        match &attempt {
+            Err(Error::Missing { named_by: "CURRENT", .. }) => attempt = load_once(storage),
+            _ => break,
+        }
+    }
+    attempt
+}
+
+fn load_once(storage: &dyn Storage) -> Result<InForce> {
+    let path = storage.location(names::CURRENT);
+    let bytes = match read_all(storage, names::CURRENT, MAX_CURRENT_BYTES) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Err(no_current(storage)),
+        Err(source) => return Err(Error::Io { action: "read", path, source }),
+    };
+    let damage = |path: &str, fault| Error::Damage { path: path.to_owned(), offset: Some(0), fault };
+    let (current_prefix, current) = Current::decode(&bytes).map_err(|fault| damage(&path, fault))?;
+
+    let name = names::manifest(current.generation);
+    let path = storage.location(&name);
+    let bytes = read_all(storage, &name, MAX_DOCUMENT_BYTES).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => Error::Missing { path: path.clone(), named_by: "CURRENT" },
+        _ => Error::Io { action: "read", path: path.clone(), source },
+    })?;
+    current.check(&bytes).map_err(|fault| damage(&path, fault))?;
+    let (prefix, manifest) = Manifest::decode(&bytes).map_err(|fault| damage(&path, fault))?;
+    if prefix.log_id != current_prefix.log_id {
+        let fault = Fault::ForeignLog { expected: current_prefix.log_id, found: prefix.log_id };
+        return Err(damage(&path, fault));
+    }
+    let unknown = |prefix: &Prefix| if prefix.is_read_only() { prefix.read_only } else { 0 };
+    let unknown_read_only = unknown(&prefix) | unknown(&current_prefix);
+    Ok(InForce { log_id: prefix.log_id, manifest, unknown_read_only })
+}
+
+/// What a directory without CURRENT is: no log, an `init` that did not end, or a log that lost its CURRENT.
+fn no_current(storage: &dyn Storage) -> Error {
+    let holds_segments = storage.list("").is_ok_and(|entries| {
+        entries
+            .iter()
+            .any(|e| matches!(names::parse(&e.name), Some(FileName::Events(_) | FileName::Snapshot(_))))
+    });
+    if holds_segments {
+        Error::Missing { path: storage.location(names::CURRENT), named_by: "a directory with segments" }
+    } else {
+        Error::NotALog { path: storage.location("") }
+    }
+}
+
+/// Writes `manifest` under the next free generation and puts it in force. On return it is durable.
+///
+/// `expected` is the generation that the change rests on (`None` for a new log).
+pub(crate) fn swap(
+    storage: &dyn Storage,
+    log_id: LogId,
+    expected: Option<Generation>,
+    mut manifest: Manifest,
+) -> Result<Manifest> {
+    if let Some(expected) = expected {
+        let now = load(storage)?;
+        if now.manifest.generation != expected || now.log_id != log_id {
+            let fault = Fault::Meaning { what: "the manifest was replaced behind the writer's back" };
+            return Err(Error::Damage { path: storage.location(names::CURRENT), offset: None, fault });
+        }
+    }
+    let (_, generations) = numbers(storage)?;
+    let newest = generations.iter().copied().chain(expected).max().unwrap_or_default();
+    manifest.generation = newest.next();
+    let encode = |fault| Error::Damage {
+        path: storage.location(names::CURRENT),
+        offset: None,
+        fault: Fault::Decode(fault),
+    };
+    let bytes = manifest.encode(log_id).map_err(encode)?;
+    let name = names::manifest(manifest.generation);
+    write_new(storage, &name, &bytes).map_err(Error::io("write", storage.location(&name)))?;
+    let current = Current::naming(manifest.generation, &bytes).encode(log_id).map_err(encode)?;
+    write_new(storage, names::CURRENT, &current)
+        .map_err(Error::io("write", storage.location(names::CURRENT)))?;
+    // Two generations are kept. One that cannot be removed is only in the way, not in force.
+    for old in generations {
+        if old.next() < manifest.generation && Some(old) != expected {
+            let _ = storage.remove(&names::manifest(old));
+        }
+    }
+    Ok(manifest)
+}
+
+/// The numbers of segments and manifests in the directory.
+pub(crate) fn numbers(storage: &dyn Storage) -> Result<(Vec<SegmentId>, Vec<Generation>)> {
+    let entries = storage.list("").map_err(Error::io("list", storage.location("")))?;
+    let (mut segments, mut generations) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match names::parse(entry.name.strip_suffix(names::TMP_SUFFIX).unwrap_or(&entry.name)) {
+            Some(FileName::Events(id) | FileName::Snapshot(id)) => segments.push(id),
+            Some(FileName::Manifest(generation)) => generations.push(generation),
+            _ => {}
+        }
+    }
+    Ok((segments, generations))
+}
+
+/// Removes what an earlier writer left unfinished.
+pub(crate) fn remove_unfinished(storage: &dyn Storage) -> Result<()> {
+    for dir in ["", names::REQUESTS] {
+        let entries = match storage.list(dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => continue,
+            Err(source) => return Err(Error::Io { action: "list", path: storage.location(dir), source }),
+        };
+        for entry in entries.iter().filter(|e| e.name.ends_with(names::TMP_SUFFIX)) {
+            let name = if dir.is_empty() { entry.name.clone() } else { format!("{dir}/{}", entry.name) };
+            storage.remove(&name).map_err(Error::io("remove", storage.location(&name)))?;
+        }
+    }
+    Ok(())
+}
+
+/// A storage that is shared.
+pub(crate) type Shared = Arc<dyn Storage>;

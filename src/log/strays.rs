@@ -1,0 +1,56 @@
+//! Files that the manifest does not name.
+
+use super::error::{Error, Result};
+use super::frames::{Segment, examine_tail};
+use super::view::View;
+use crate::format::names::{self, FileName};
+use crate::model::position::{Generation, SegmentId, Seq};
+
+/// A file in the log's directory that the manifest in force does not name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stray {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) what: &'static str,
+}
+
+/// That no segment outside the manifest holds events that the log lacks: a sign that CURRENT or the manifest was
+/// replaced by an older one.
+pub(crate) fn check(view: &View) -> Result<()> {
+    find(view).map(|_| ())
+}
+
+/// The files that no manifest names, none of which holds events that the log lacks.
+pub(crate) fn find(view: &View) -> Result<Vec<Stray>> {
+    let manifest = &view.in_force.manifest;
+    let named = |id: SegmentId| manifest.segments.iter().any(|entry| entry.id == id);
+    let entries = view.storage.list("").map_err(Error::io("list", view.storage.location("")))?;
+    let mut strays = Vec::new();
+    for entry in entries {
+        let what = match names::parse(&entry.name) {
+            Some(FileName::Events(id) | FileName::Snapshot(id)) if named(id) => continue,
+            Some(FileName::Events(id)) => {
+                if let Ok(segment) = Segment::open(view.storage.as_ref(), view.in_force.log_id, id)
+                    && let Ok(tail) = examine_tail(&segment)
+                    && tail.end.next_seq > view.next_seq()
+                {
+                    return Err(Error::NewerThanManifest {
+                        path: segment.path,
+                        last: Seq(tail.end.next_seq.0.saturating_sub(1)),
+                        end: view.last_seq(),
+                    });
+                }
+                "left by a session that ended before it was in force"
+            }
+            Some(FileName::Snapshot(_)) => "left by a session that ended before it was in force",
+            Some(FileName::Manifest(Generation(n))) if n > manifest.generation.0 => {
+                "a manifest that was not put in force"
+            }
+            Some(FileName::Tmp) => "unfinished",
+            Some(FileName::Manifest(_) | FileName::Fixed) => continue,
+            None => "not a file of the log",
+        };
+        strays.push(Stray { name: entry.name, bytes: entry.len, what });
+    }
+    Ok(strays)
+}

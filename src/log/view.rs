@@ -1,0 +1,115 @@
+//! A consistent view of a log: which bytes of which segments count, and all markers.
+
+use super::error::{Error, Result};
+use super::frames::{Segment, Tail, examine_tail};
+use super::store::{InForce, Shared, load};
+use crate::format::Fault;
+use crate::format::manifest::SegmentKind;
+use crate::model::marker::Marker;
+use crate::model::position::{SegmentId, Seq};
+
+/// The part of a segment that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) id: SegmentId,
+    pub(crate) first_seq: Seq,
+    pub(crate) length: u64,
+    /// Chain value at the end, where the manifest says it.
+    pub(crate) chain: Option<u32>,
+    /// The seq after its last event.
+    pub(crate) next_seq: Seq,
+}
+
+/// A log as it was when it was looked at. What a writer appends later does not show.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) storage: Shared,
+    pub(crate) in_force: InForce,
+    pub(crate) pieces: Vec<Piece>,
+    /// All markers, oldest first.
+    pub(crate) markers: Vec<Marker>,
+    /// How the last segment ends, if the manifest leaves it open.
+    pub(crate) tail: Option<(Segment, Tail)>,
+    /// What is wrong with the last segment, if the manifest leaves it open: what came before can still be read, but
+    /// what was the newest is not known.
+    pub(crate) damage: Option<Error>,
+}
+
+/// Which tail of the last segment a view takes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TailRule {
+    /// All valid frames: what recovery would keep.
+    Valid,
+    /// What is known durable: beside a live writer.
+    Claimed,
+}
+
+impl View {
+    /// Looks at a log as a reader does.
+    pub(crate) fn for_reading(storage: Shared) -> Result<Self> {
+        // The lock is looked at first: if a writer comes between the two, its frames are beyond the claim anyway.
+        let live = storage.is_locked().unwrap_or(false);
+        let in_force = load(storage.as_ref())?;
+        let rule = if live { TailRule::Claimed } else { TailRule::Valid };
+        Self::new(storage, in_force, rule)
+    }
+
+    pub(crate) fn new(storage: Shared, in_force: InForce, rule: TailRule) -> Result<Self> {
+        let mut pieces = Vec::with_capacity(in_force.manifest.segments.len());
+        let mut markers = in_force.manifest.markers.clone();
+        let (mut found_tail, mut damage) = (None, None);
+        for entry in &in_force.manifest.segments {
+            if entry.kind == SegmentKind::Snapshot {
+                let fault = Fault::Features { what: "snapshot segment", mask: 0 };
+                return Err(Error::Damage { path: storage.location(""), offset: None, fault });
+            }
+            if let Some(end) = entry.end {
+                pieces.push(Piece {
+                    id: entry.id,
+                    first_seq: entry.first_seq,
+                    length: end.length,
+                    chain: Some(end.chain),
+                    next_seq: end.next_seq,
+                });
+                continue;
+            }
+            let segment = match Segment::open(storage.as_ref(), in_force.log_id, entry.id) {
+                Ok(segment) => segment,
+                Err(error) if error.is_damage() => {
+                    damage = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let tail = examine_tail(&segment)?;
+            damage = tail.damage.clone().map(|(offset, fault)| segment.damage(offset, fault));
+            let end = match rule {
+                TailRule::Valid => tail.end,
+                TailRule::Claimed => tail.claim,
+            };
+            let newer = tail.markers.iter().filter(|(offset, marker)| {
+                *offset <= end.offset && marker.id >= in_force.manifest.next_marker
+            });
+            markers.extend(newer.map(|(_, marker)| marker.clone()));
+            pieces.push(Piece {
+                id: entry.id,
+                first_seq: entry.first_seq,
+                length: end.offset,
+                chain: None,
+                next_seq: end.next_seq,
+            });
+            found_tail = Some((segment, tail));
+        }
+        Ok(Self { storage, in_force, pieces, markers, tail: found_tail, damage })
+    }
+
+    /// The seq after the last event.
+    pub(crate) fn next_seq(&self) -> Seq {
+        self.pieces.last().map_or(Seq(1), |piece| piece.next_seq)
+    }
+
+    /// The last event; `Seq(0)` if there is none.
+    pub(crate) fn last_seq(&self) -> Seq {
+        Seq(self.next_seq().0.saturating_sub(1))
+    }
+}

@@ -1,0 +1,118 @@
+//! Opening a log to write: recovery.
+
+use std::sync::{Arc, Mutex};
+
+use super::core::{Core, Start, remember};
+use super::segments::Inherited;
+use super::{Shared, State, Writer, background};
+use crate::format::Fault;
+use crate::format::manifest::Source;
+use crate::format::records::SourceRead;
+use crate::log::environment::Environment;
+use crate::log::error::{Error, Result};
+use crate::log::reader::check_marker;
+use crate::log::replay::{Place, Replay, Until, Visitor};
+use crate::log::view::{TailRule, View};
+use crate::log::{requests, store, strays};
+use crate::model::graph::Graph;
+use crate::model::marker::Marker;
+use crate::model::position::MarkerId;
+use crate::policy::config::Config;
+use crate::storage::{LockAttempt, Storage};
+
+impl Writer {
+    /// Takes the lock, recovers, and places the marker that a crash left overdue.
+    pub(crate) fn open(
+        storage: Arc<dyn Storage>,
+        environment: Arc<dyn Environment>,
+        config: Config,
+    ) -> Result<Self> {
+        let owner = environment.owner();
+        let lock = match storage.lock(&owner).map_err(Error::io("lock", storage.location("")))? {
+            LockAttempt::Held(guard) => guard,
+            LockAttempt::Busy { owner } => {
+                return Err(Error::Locked { path: storage.location(""), owner });
+            }
+        };
+        let in_force = store::load(storage.as_ref())?;
+        if in_force.unknown_read_only != 0 {
+            let mask = in_force.unknown_read_only;
+            return Err(Error::ReadOnly { path: storage.location(""), mask });
+        }
+        store::remove_unfinished(storage.as_ref())?;
+        requests::clear(storage.as_ref());
+
+        let view = View::new(Arc::clone(&storage), in_force, TailRule::Valid)?;
+        if let Some(damage) = view.damage {
+            return Err(damage);
+        }
+        strays::check(&view)?;
+        let newest = view.markers.iter().map(|marker| marker.id).max();
+        let mut visitor = Recovery { sources: view.in_force.manifest.sources.clone(), newest };
+        let mut replay = Replay::new(&view);
+        replay.run(&view, Until::End, &mut visitor)?;
+        replay.graph.track_fingerprint(true);
+        replay.graph.check_names().map_err(|inconsistency| Error::Damage {
+            path: storage.location(""),
+            offset: None,
+            fault: Fault::Inconsistent(inconsistency),
+        })?;
+
+        let last = view.pieces.last().copied();
+        let View { in_force, pieces, markers, tail, .. } = view;
+        let inherited = tail.map(|(segment, tail)| Inherited {
+            segment,
+            claim: tail.claim,
+            end: tail.end,
+            last_content: tail.last_content,
+        });
+        let open = inherited.as_ref().and(last).map(|piece| piece.id);
+        let closed = pieces.iter().filter(|piece| Some(piece.id) != open).map(|piece| piece.length).sum();
+        let durability = config.durability;
+        let mut core = Core::new(Start {
+            storage,
+            environment: Arc::clone(&environment),
+            config,
+            log_id: in_force.log_id,
+            manifest: in_force.manifest,
+            graph: replay.graph,
+            time: replay.time,
+            next_seq: replay.next_seq,
+            inherited,
+            closed_bytes: closed,
+            markers,
+            sources: visitor.sources,
+        });
+        core.place_due()?;
+
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::Live { core: Box::new(core), _lock: lock }),
+            signal: background::Signal::default(),
+        });
+        let thread = if environment.threads() { background::start(&shared, durability) } else { None };
+        Ok(Self { shared, thread })
+    }
+}
+
+/// What recovery looks at while it replays.
+struct Recovery {
+    sources: Vec<Source>,
+    newest: Option<MarkerId>,
+}
+
+impl Visitor for Recovery {
+    fn marker(&mut self, graph: &mut Graph, marker: Marker, _: Place<'_>) -> Result<()> {
+        if Some(marker.id) == self.newest {
+            // From here on the sums are kept; that they start from what the marker says is the proof that the
+            // replay gave what was there.
+            graph.track_fingerprint(true);
+            check_marker(&marker, graph)?;
+        }
+        Ok(())
+    }
+
+    fn source(&mut self, source: SourceRead<'_>) {
+        let SourceRead { name, bytes, lines, digest } = source;
+        remember(&mut self.sources, Source { name: name.to_owned(), bytes, lines, digest });
+    }
+}

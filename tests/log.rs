@@ -1,0 +1,40 @@
+//! The engine through its public API.
+use snaplog::{Appended, Event, GraphKind, Log, MarkOptions, Selector, Seq};
+
+const DIRECTED: GraphKind = GraphKind { directed: true, multigraph: false };
+
+#[test]
+fn what_is_committed_is_there_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::init(dir.path().join("l"), DIRECTED).unwrap();
+    for session in 0..3 {
+        let writer = log.writer().unwrap();
+        for n in 0..600 {
+            let event = Event::edge(format!("{session}-{n}"), format!("{session}-{}", n + 1)).with("w", n);
+            assert!(matches!(writer.append(&event).unwrap(), Appended::Written(_)));
+            assert_eq!(writer.append(&event).unwrap(), Appended::Unchanged);
+        }
+        assert_eq!(writer.commit().unwrap(), Seq(600 * (session + 1)));
+        if session == 1 {
+            writer.mark(&MarkOptions::labelled("x")).unwrap();
+        }
+        if session == 2 {
+            writer.close().unwrap();
+        } else {
+            std::mem::forget(writer);
+            break_lock(&dir);
+        }
+    }
+    let reader = log.reader().unwrap();
+    assert_eq!(reader.last_seq(), Seq(1800));
+    for marker in reader.markers() {
+        assert_eq!(reader.restore(marker).unwrap().counts(), marker.counts);
+    }
+    let choice = reader.select(&Selector::Latest, Some("milestone")).unwrap();
+    assert_eq!(choice.marker.counts.nodes, 1500);
+    println!("{:#?}", reader.markers().len());
+}
+
+fn break_lock(dir: &tempfile::TempDir) {
+    std::fs::remove_file(dir.path().join("l/LOCK")).unwrap();
+}
