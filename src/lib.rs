@@ -2,4 +2,5 @@
 #![deny(missing_docs)]
 
 pub mod codec;
+pub mod exchange;
 pub mod model;

@@ -1,0 +1,530 @@
+//! A document into events.
+
+use std::collections::{HashMap, HashSet};
+
+use jiter::Peek;
+
+use super::{ABOUT_KEY, STATE_KEY, STATE_MAPS_KEY};
+use crate::exchange::fault::{self, Failure, Fallible, Fault, JsonError, Place};
+use crate::exchange::json_read::{KeyAt, Names, Reader};
+use crate::model::event::{Attrs, Event};
+use crate::model::id::Id;
+use crate::model::limits::MAX_ID_BYTES;
+
+/// What kind of graph a document holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Whether edges have a direction.
+    pub directed: bool,
+    /// Whether there may be parallel edges.
+    pub multigraph: bool,
+}
+
+impl Default for Header {
+    /// What NetworkX takes a document for that does not say: an undirected multigraph.
+    fn default() -> Self {
+        Self { directed: false, multigraph: true }
+    }
+}
+
+/// A piece of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeLinkItem {
+    /// Comes first and once.
+    Header(Header),
+    /// Attributes of the graph, then nodes, then edges, then collector state.
+    Event(Event),
+}
+
+/// What a document held.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Elements of `nodes`.
+    pub nodes: u64,
+    /// Elements of `edges`.
+    pub edges: u64,
+    /// Top-level keys that mean nothing to NetworkX or to us, and were passed over.
+    pub ignored: Vec<String>,
+}
+
+/// What is wrong with a document, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}{}: {fault}", of_path(.path))]
+pub struct NodeLinkError {
+    /// Line and column.
+    pub place: Place,
+    /// The way to it from the top: `nodes[3].id`; empty at the top.
+    pub path: String,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+fn of_path(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(" ({path})") }
+}
+
+/// Why reading stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError<E: std::error::Error + 'static> {
+    /// The document is at fault.
+    #[error(transparent)]
+    Document(NodeLinkError),
+    /// The receiver refused an item.
+    #[error("{place}{}", of_path(.path))]
+    Refused {
+        /// Line and column of the item.
+        place: Place,
+        /// The way to it from the top.
+        path: String,
+        /// What the receiver said.
+        source: E,
+    },
+}
+
+/// Reads a document and hands its pieces to `sink`: the header, attributes of the graph, nodes, edges, collector
+/// state, whatever order they stand in. What `directed` or `multigraph` a document does not state is as in
+/// `unstated`.
+///
+/// A multigraph's edges without a key are numbered as NetworkX would in an empty graph, so each reading of the
+/// same document gives the same keys. A node without an id has its index for one, as in NetworkX.
+///
+/// Nothing is delivered from a document whose JSON is broken at the top level; a fault further in stops the
+/// reading after what stands before it.
+///
+/// # Errors
+/// [`ReadError::Document`] for a document that is not node-link JSON; [`ReadError::Refused`] for an item that
+/// `sink` refused.
+pub fn read<E: std::error::Error + 'static>(
+    document: &[u8],
+    unstated: Header,
+    sink: &mut dyn FnMut(NodeLinkItem) -> Result<(), E>,
+) -> Result<Summary, ReadError<E>> {
+    read_all(document, unstated, sink).map_err(|stop| match stop {
+        Stop::Json(error) => {
+            let JsonError { offset, fault } = *error.0;
+            let offset = fault::index(offset);
+            let (place, path) = (Place::find(document, offset), path_to(document, offset));
+            ReadError::Document(NodeLinkError { place, path, fault })
+        }
+        Stop::Refused { offset, source } => {
+            let (place, path) = (Place::find(document, offset), path_to(document, offset));
+            ReadError::Refused { place, path, source }
+        }
+    })
+}
+
+/// Why reading stopped, with an offset for a place.
+enum Stop<E> {
+    Json(Failure),
+    Refused { offset: usize, source: E },
+}
+
+impl<E> From<Failure> for Stop<E> {
+    fn from(error: Failure) -> Self {
+        Self::Json(error)
+    }
+}
+
+fn read_all<E>(
+    document: &[u8],
+    unstated: Header,
+    sink: &mut dyn FnMut(NodeLinkItem) -> Result<(), E>,
+) -> Result<Summary, Stop<E>> {
+    let sections = Sections::find(document)?;
+    let header = Header {
+        directed: sections.directed.unwrap_or(unstated.directed),
+        multigraph: sections.multigraph.unwrap_or(unstated.multigraph),
+    };
+    let mut deliver = |offset: usize, item| sink(item).map_err(|source| Stop::Refused { offset, source });
+    deliver(sections.start, NodeLinkItem::Header(header))?;
+    let mut state = None;
+    if let Some(mut reader) = sections.graph {
+        let offset = reader.offset();
+        let graph = GraphSection::read(&mut reader)?;
+        if !graph.attrs.is_empty() {
+            deliver(offset, NodeLinkItem::Event(Event::PutGraph { attrs: graph.attrs }))?;
+        }
+        state = graph.state.map(|state| (state, graph.maps));
+    }
+    let (mut nodes, mut edges) = (0_u64, 0_u64);
+    let mut reader = sections.nodes;
+    reader.expect_list("a list for \"nodes\"")?;
+    let mut first = true;
+    while reader.item(&mut first)? {
+        let offset = reader.offset();
+        let event = node(&mut reader, nodes)?;
+        deliver(offset, NodeLinkItem::Event(event))?;
+        nodes = nodes.saturating_add(1);
+    }
+    let mut reader = sections.edges;
+    reader.expect_list("a list for the edges")?;
+    let mut keys = if header.multigraph && has_edges_without_key(reader.clone())? {
+        Some(EdgeKeys { directed: header.directed, pairs: HashMap::new() })
+    } else {
+        None
+    };
+    let mut first = true;
+    while reader.item(&mut first)? {
+        let offset = reader.offset();
+        let event = edge(&mut reader, header.multigraph, keys.as_mut())?;
+        deliver(offset, NodeLinkItem::Event(event))?;
+        edges = edges.saturating_add(1);
+    }
+    if let Some((mut state, maps)) = state {
+        read_state(&mut state, &maps, &mut |offset, event| deliver(offset, NodeLinkItem::Event(event)))?;
+    }
+    Ok(Summary { nodes, edges, ignored: sections.ignored })
+}
+
+/// The parts of a document, each a reader that stands before it.
+struct Sections<'j> {
+    start: usize,
+    directed: Option<bool>,
+    multigraph: Option<bool>,
+    graph: Option<Reader<'j>>,
+    nodes: Reader<'j>,
+    edges: Reader<'j>,
+    ignored: Vec<String>,
+}
+
+impl<'j> Sections<'j> {
+    fn find(document: &'j [u8]) -> Fallible<Self> {
+        let mut reader = Reader::new(document);
+        reader.expect_object("an object with \"nodes\" and \"edges\"")?;
+        let start = reader.offset();
+        let (mut directed, mut multigraph) = (None, None);
+        let (mut graph, mut nodes, mut edges, mut links) = (None, None, None, None);
+        let (mut ignored, mut seen, mut first) = (Vec::new(), HashSet::new(), true);
+        while let Some((name, at)) = reader.name(&mut first)? {
+            if seen.contains(&name) {
+                return Err(at.duplicate(&reader, name));
+            }
+            reader.peek()?;
+            let here = reader.clone();
+            match name.as_str() {
+                "directed" => directed = Some(reader.bool("true or false for \"directed\"")?),
+                "multigraph" => multigraph = Some(reader.bool("true or false for \"multigraph\"")?),
+                "graph" => graph = Some(here),
+                "nodes" => nodes = Some(here),
+                "edges" => edges = Some(here),
+                "links" => links = Some(here),
+                _ => ignored.push(name.clone()),
+            }
+            if !matches!(name.as_str(), "directed" | "multigraph") {
+                reader.skip()?;
+            }
+            seen.insert(name);
+        }
+        reader.finish()?;
+        if edges.is_some() && links.is_some() {
+            ignored.push("links".to_owned());
+        }
+        let missing = |needs: &str| {
+            fault::at(start, Fault::Missing { of: "a node-link document".into(), needs: needs.into() })
+        };
+        Ok(Self {
+            start,
+            directed,
+            multigraph,
+            graph,
+            nodes: nodes.ok_or_else(|| missing("\"nodes\""))?,
+            edges: edges.or(links).ok_or_else(|| missing("\"edges\" (or \"links\")"))?,
+            ignored,
+        })
+    }
+}
+
+/// The object `graph`: attributes, and where the collector state is.
+struct GraphSection<'j> {
+    attrs: Attrs,
+    state: Option<Reader<'j>>,
+    maps: HashSet<String>,
+}
+
+impl<'j> GraphSection<'j> {
+    fn read(reader: &mut Reader<'j>) -> Fallible<Self> {
+        reader.expect_object("an object for \"graph\"")?;
+        let (mut attrs, mut names, mut first) = (Attrs::new(), Names::default(), true);
+        let (mut state, mut maps, mut about) = (None, None, false);
+        while let Some((name, at)) = reader.name(&mut first)? {
+            let new = match name.as_str() {
+                STATE_KEY => {
+                    reader.expect_object("an object of collector state")?;
+                    let new = state.replace(reader.clone()).is_none();
+                    reader.skip()?;
+                    new
+                }
+                STATE_MAPS_KEY => {
+                    let list = reader.names("a list of the names of state maps")?;
+                    maps.replace(list.into_iter().collect()).is_none()
+                }
+                ABOUT_KEY => {
+                    reader.skip()?;
+                    !std::mem::replace(&mut about, true)
+                }
+                _ if names.is_new(&attrs, &name) => {
+                    attrs.push((name, reader.value()?));
+                    continue;
+                }
+                _ => false,
+            };
+            if !new {
+                return Err(at.duplicate(reader, name));
+            }
+        }
+        Ok(Self { attrs, state, maps: maps.unwrap_or_default() })
+    }
+}
+
+fn read_state<E>(
+    reader: &mut Reader<'_>,
+    maps: &HashSet<String>,
+    deliver: &mut dyn FnMut(usize, Event) -> Result<(), Stop<E>>,
+) -> Result<(), Stop<E>> {
+    let (mut seen, mut first) = (HashSet::new(), true);
+    while let Some((key, at)) = reader.name(&mut first)? {
+        if seen.contains(&key) {
+            return Err(at.duplicate(reader, key).into());
+        }
+        if maps.contains(&key) {
+            read_map(reader, &key, deliver)?;
+        } else {
+            reader.peek()?;
+            let offset = reader.offset();
+            let value = reader.value()?;
+            deliver(offset, Event::PutState { key: key.clone(), value })?;
+        }
+        seen.insert(key);
+    }
+    Ok(())
+}
+
+/// A map of collector state: an object, or a list of pairs.
+fn read_map<E>(
+    reader: &mut Reader<'_>,
+    key: &str,
+    deliver: &mut dyn FnMut(usize, Event) -> Result<(), Stop<E>>,
+) -> Result<(), Stop<E>> {
+    let mut seen = HashSet::new();
+    let mut first = true;
+    match reader.peek()? {
+        Peek::Object => loop {
+            let before = reader.offset();
+            let Some(entry) = reader.key(&mut first)? else { break };
+            let (len, entry) = (entry.len(), Id::from(entry));
+            if len > MAX_ID_BYTES {
+                let (found, max) = (crate::codec::len_u64(len), crate::codec::len_u64(MAX_ID_BYTES));
+                let fault = Fault::TooLarge { what: "an entry of a state map".into(), found, max };
+                return Err(fault::at(reader.key_offset(before), fault).into());
+            }
+            if !seen.insert(entry.clone()) {
+                let fault = Fault::DuplicateKey { key: entry.to_string() };
+                return Err(fault::at(reader.key_offset(before), fault).into());
+            }
+            reader.peek()?;
+            let offset = reader.offset();
+            let value = reader.value()?;
+            deliver(offset, Event::PutEntry { key: key.to_owned(), entry, value })?;
+        },
+        Peek::Array => {
+            while reader.item(&mut first)? {
+                let offset = reader.offset();
+                reader.expect_list("a list [entry, value]")?;
+                let mut start = true;
+                let expected = "an entry and a value";
+                if !reader.item(&mut start)? {
+                    return Err(reader.unexpected_at(offset, expected).into());
+                }
+                let at = reader.offset();
+                let entry = reader.id("entry")?;
+                if !seen.insert(entry.clone()) {
+                    return Err(fault::at(at, Fault::DuplicateKey { key: entry.to_string() }).into());
+                }
+                if !reader.item(&mut start)? {
+                    return Err(reader.unexpected_at(offset, expected).into());
+                }
+                let value = reader.value()?;
+                if reader.item(&mut start)? {
+                    return Err(reader.unexpected("the end of the pair").into());
+                }
+                deliver(offset, Event::PutEntry { key: key.to_owned(), entry, value })?;
+            }
+        }
+        _ => return Err(reader.unexpected("an object or a list of [entry, value] pairs").into()),
+    }
+    Ok(())
+}
+
+fn node(reader: &mut Reader<'_>, index: u64) -> Fallible<Event> {
+    reader.expect_object("an object for a node")?;
+    let (mut attrs, mut names, mut id, mut first) = (Attrs::new(), Names::default(), None, true);
+    while let Some((name, at)) = reader.name(&mut first)? {
+        if name == "id" {
+            put_once(reader, &mut id, name, at, |reader| reader.id("id"))?;
+        } else {
+            attribute(reader, &mut attrs, &mut names, name, at)?;
+        }
+    }
+    let id = id.unwrap_or_else(|| Id::Int(i64::try_from(index).unwrap_or(i64::MAX)));
+    Ok(Event::PutNode { id, attrs })
+}
+
+fn edge(reader: &mut Reader<'_>, multigraph: bool, keys: Option<&mut EdgeKeys>) -> Fallible<Event> {
+    reader.expect_object("an object for an edge")?;
+    let start = reader.offset();
+    let (mut attrs, mut names, mut first) = (Attrs::new(), Names::default(), true);
+    let (mut src, mut dst, mut key) = (None, None, None);
+    while let Some((name, at)) = reader.name(&mut first)? {
+        match name.as_str() {
+            "source" => put_once(reader, &mut src, name, at, |reader| reader.id("source"))?,
+            "target" => put_once(reader, &mut dst, name, at, |reader| reader.id("target"))?,
+            "key" if multigraph => put_once(reader, &mut key, name, at, |reader| {
+                Ok(if reader.null()? { None } else { Some(reader.id("key")?) })
+            })?,
+            _ => attribute(reader, &mut attrs, &mut names, name, at)?,
+        }
+    }
+    let missing =
+        |needs: &str| fault::at(start, Fault::Missing { of: "an edge".into(), needs: format!("{needs:?}") });
+    let src = src.ok_or_else(|| missing("source"))?;
+    let dst = dst.ok_or_else(|| missing("target"))?;
+    let key = match keys {
+        Some(keys) => Some(keys.number(&src, &dst, key.flatten())),
+        None => key.flatten(),
+    };
+    Ok(Event::PutEdge { src, dst, key, attrs })
+}
+
+fn attribute(
+    reader: &mut Reader<'_>,
+    attrs: &mut Attrs,
+    names: &mut Names,
+    name: String,
+    at: KeyAt,
+) -> Fallible<()> {
+    if !names.is_new(attrs, &name) {
+        return Err(at.duplicate(reader, name));
+    }
+    attrs.push((name, reader.value()?));
+    Ok(())
+}
+
+fn put_once<'j, T>(
+    reader: &mut Reader<'j>,
+    to: &mut Option<T>,
+    name: String,
+    at: KeyAt,
+    read: impl FnOnce(&mut Reader<'j>) -> Fallible<T>,
+) -> Fallible<()> {
+    if to.is_some() {
+        return Err(at.duplicate(reader, name));
+    }
+    *to = Some(read(reader)?);
+    Ok(())
+}
+
+/// Whether any edge has no key, so that keys must be counted at all. Passes over what [`edge`] will refuse.
+fn has_edges_without_key(mut reader: Reader<'_>) -> Fallible<bool> {
+    let mut first = true;
+    while reader.item(&mut first)? {
+        if reader.peek()? != Peek::Object {
+            return Ok(false);
+        }
+        let (mut found, mut start) = (false, true);
+        while let Some(key) = reader.key(&mut start)? {
+            if key == "key" {
+                found = reader.peek()? != Peek::Null;
+            }
+            reader.skip()?;
+        }
+        if !found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Gives keys to the edges of a multigraph that have none: the number of the pair's edges so far, or the next
+/// integer that is no key of the pair (`MultiGraph.new_edge_key`).
+struct EdgeKeys {
+    directed: bool,
+    pairs: HashMap<(Id, Id), PairKeys>,
+}
+
+#[derive(Default)]
+struct PairKeys {
+    taken: HashSet<Id>,
+    /// All integers from the number of keys at the last search up to this one are taken, so that no search
+    /// goes over the same ones again.
+    searched: usize,
+}
+
+impl EdgeKeys {
+    fn number(&mut self, src: &Id, dst: &Id, key: Option<Id>) -> Id {
+        let swap = !self.directed && dst < src;
+        let pair = if swap { (dst.clone(), src.clone()) } else { (src.clone(), dst.clone()) };
+        let keys = self.pairs.entry(pair).or_default();
+        let key = key.unwrap_or_else(|| {
+            let mut next = keys.taken.len().max(keys.searched);
+            let id = |n: usize| Id::Int(i64::try_from(n).unwrap_or(i64::MAX));
+            while keys.taken.contains(&id(next)) {
+                next = next.saturating_add(1);
+            }
+            keys.searched = next.saturating_add(1);
+            id(next)
+        });
+        keys.taken.insert(key.clone());
+        key
+    }
+}
+
+/// The way from the top of a document to what stands at `offset`: `nodes[3].id`. Takes a second look at a
+/// document that is known to be wrong, and goes as far as that one is well formed.
+#[cold]
+fn path_to(document: &[u8], offset: usize) -> String {
+    const MAX_STEPS: usize = 8;
+    let (mut path, mut reader) = (String::new(), Reader::new(document));
+    for _ in 0..MAX_STEPS {
+        let step = step_to(&mut reader, offset);
+        let Some(step) = step else { break };
+        if step.starts_with('[') || path.is_empty() {
+            path.push_str(&step);
+        } else {
+            path.push('.');
+            path.push_str(&step);
+        }
+    }
+    path
+}
+
+/// Goes to the element of the list or object here that holds `offset`; `None` if none does.
+fn step_to(reader: &mut Reader<'_>, offset: usize) -> Option<String> {
+    let kind = reader.peek().ok()?;
+    if reader.offset() >= offset {
+        return None;
+    }
+    let (mut first, mut index) = (true, 0_u64);
+    loop {
+        let step = match kind {
+            Peek::Object => {
+                let before = reader.offset();
+                let name = reader.key(&mut first).ok()??.to_owned();
+                if reader.key_offset(before) > offset {
+                    return None;
+                }
+                name
+            }
+            Peek::Array if reader.item(&mut first).ok()? => format!("[{index}]"),
+            _ => return None,
+        };
+        reader.peek().ok()?;
+        let here = reader.clone();
+        if reader.skip().is_err() || reader.offset() > offset {
+            let within = here.offset() <= offset || kind == Peek::Object;
+            *reader = here;
+            return within.then_some(step);
+        }
+        index = index.saturating_add(1);
+    }
+}
