@@ -22,8 +22,8 @@ use serde::de::DeserializeOwned;
 
 const CONFIG: config::Configuration = config::standard();
 
-/// The largest document that [`from_bytes`] takes, in bytes; the decoder's own allocations are held to it too.
-pub const MAX_DOCUMENT_BYTES: usize = 256 << 20;
+/// The largest document that [`from_bytes`] takes, in bytes.
+pub const MAX_DOCUMENT_BYTES: usize = 64 << 20;
 
 /// Why bytes could not be decoded. Offsets are relative to the start of the decoded slice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -296,15 +296,30 @@ pub fn to_bytes<T: Serialize>(document: &T) -> Result<Vec<u8>, DecodeError> {
     bincode::serde::encode_to_vec(document, CONFIG).map_err(|e| DecodeError::Document(e.to_string()))
 }
 
-/// The document in `bytes`, all of which it must take.
+/// The document in `bytes`, all of which it must take. What a hostile length can make it allocate is bounded by a
+/// small multiple of the bytes that are there.
 ///
 /// # Errors
-/// [`DecodeError::Document`] if the bytes are not such a document or one of its lengths is past
+/// [`DecodeError::Document`] if the bytes are not such a document, [`DecodeError::TooLarge`] past
 /// [`MAX_DOCUMENT_BYTES`], [`DecodeError::Trailing`] if it ends early.
 pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let limited = CONFIG.with_limit::<MAX_DOCUMENT_BYTES>();
-    let (document, used) = bincode::serde::decode_from_slice::<T, _>(bytes, limited)
-        .map_err(|e| DecodeError::Document(e.to_string()))?;
+    // bincode allocates a string's claimed length before it reads it, up to its limit, which is a constant; and
+    // counts an integer of one byte as up to eight. So the limit follows the input in steps.
+    let decoded = match bytes.len() {
+        0..=0xffff => bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 1 << 20 }>()),
+        0x1_0000..=0xf_ffff => bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 16 << 20 }>()),
+        0x10_0000..=MAX_DOCUMENT_BYTES => {
+            bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 16 * MAX_DOCUMENT_BYTES }>())
+        }
+        found => {
+            return Err(DecodeError::TooLarge {
+                what: "a document",
+                found: len_u64(found),
+                max: len_u64(MAX_DOCUMENT_BYTES),
+            });
+        }
+    };
+    let (document, used): (T, usize) = decoded.map_err(|e| DecodeError::Document(e.to_string()))?;
     match bytes.len().saturating_sub(used) {
         0 => Ok(document),
         left => Err(DecodeError::Trailing { left }),

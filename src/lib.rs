@@ -3,4 +3,5 @@
 
 pub mod codec;
 pub mod exchange;
+pub mod format;
 pub mod model;

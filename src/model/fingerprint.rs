@@ -16,7 +16,20 @@ use serde::{Deserialize, Serialize};
 
 /// A sum of 128-bit hashes, modulo 2^128.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(from = "[u8; 16]", into = "[u8; 16]")]
 pub struct Sum(pub u128);
+
+impl From<[u8; 16]> for Sum {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(u128::from_le_bytes(bytes))
+    }
+}
+
+impl From<Sum> for [u8; 16] {
+    fn from(sum: Sum) -> Self {
+        sum.0.to_le_bytes()
+    }
+}
 
 impl Sum {
     /// The hash of one fact or row.

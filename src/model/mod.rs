@@ -2,9 +2,12 @@
 
 pub mod event;
 pub mod fingerprint;
+pub mod graph;
 pub mod id;
+pub mod image;
 pub mod limits;
 pub mod marker;
 pub mod position;
+pub mod record;
 pub mod time;
 pub mod value;

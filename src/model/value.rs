@@ -67,7 +67,9 @@ impl Value {
             Self::List(list) => {
                 to.u8(TAG_LIST);
                 to.u64(len_u64(list.len()));
-                list.iter().for_each(|value| value.encode(to));
+                for value in list {
+                    value.encode(to);
+                }
             }
             Self::Map(map) => {
                 to.u8(TAG_MAP);

@@ -1,0 +1,379 @@
+//! Finding entities by what they are called; the writer's side of the graph.
+
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+
+use super::table::Table;
+use super::{EdgeRow, Graph, ItemRow, NodeRow};
+use crate::model::marker::GraphKind;
+use crate::model::position::{EdgeOrd, ItemOrd, NameOrd, NodeOrd};
+use crate::model::record::Inconsistency;
+
+/// Attribute names and state keys by ordinal, and back.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    texts: Vec<Box<str>>,
+    by_text: HashTable<NameOrd>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Names {
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.texts.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn text(&self, name: NameOrd) -> &str {
+        usize::try_from(name.0).ok().and_then(|at| self.texts.get(at)).map_or("", AsRef::as_ref)
+    }
+
+    pub(super) fn find(&self, text: &str) -> Option<NameOrd> {
+        self.by_text.find(self.hasher.hash_one(text), |name| self.text(*name) == text).copied()
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        let name = NameOrd(self.len());
+        self.texts.push(text.into());
+        let (texts, hasher) = (&self.texts, &self.hasher);
+        self.by_text.insert_unique(hasher.hash_one(text), name, |name| {
+            let text = usize::try_from(name.0).ok().and_then(|at| texts.get(at));
+            hasher.hash_one(text.map_or("", AsRef::as_ref))
+        });
+    }
+
+    pub(super) fn pop(&mut self) {
+        let last = NameOrd(self.len().saturating_sub(1));
+        let hash = self.hasher.hash_one(self.text(last));
+        if let Ok(entry) = self.by_text.find_entry(hash, |name| *name == last) {
+            entry.remove();
+        }
+        self.texts.pop();
+    }
+}
+
+/// Nodes, edges and items by what they are called.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    hasher: DefaultHashBuilder,
+    nodes: HashTable<NodeOrd>,
+    /// Simple graphs: edges by their pair.
+    edges: HashTable<EdgeOrd>,
+    /// Multigraphs: neighbour slots by their pair.
+    slots: HashMap<(NodeOrd, NodeOrd), Slot>,
+    /// Multigraphs: edges by slot and key.
+    keys: HashTable<EdgeOrd>,
+    items: HashTable<ItemOrd>,
+    /// What each state key is used for.
+    state: HashMap<NameOrd, StateUse>,
+}
+
+/// The edges of a pair.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) ord: EdgeOrd,
+    pub(super) members: BTreeSet<EdgeOrd>,
+}
+
+/// What a state key is used for; a key that nothing is stored under has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StateUse {
+    Value,
+    Map { entries: u64 },
+}
+
+impl Index {
+    fn insert_node(&mut self, ord: NodeOrd, rows: &Table<NodeRow>) -> Result<(), Inconsistency> {
+        let id = |ord: NodeOrd| rows.get(ord.0).map(|row| row.parts().0).unwrap_or_default();
+        let hasher = &self.hasher;
+        let (mine, hash) = (id(ord), hasher.hash_one(id(ord)));
+        if let Some(other) = self.nodes.find(hash, |other| id(*other) == mine) {
+            return Err(Inconsistency::Twice { what: "nodes", first: other.0, second: ord.0 });
+        }
+        self.nodes.insert_unique(hash, ord, |ord| hasher.hash_one(id(*ord)));
+        Ok(())
+    }
+
+    fn insert_edge(
+        &mut self,
+        kind: GraphKind,
+        ord: EdgeOrd,
+        rows: &Table<EdgeRow>,
+    ) -> Result<(), Inconsistency> {
+        let Some(row) = rows.get(ord.0) else { return Ok(()) };
+        let (hasher, mine) = (&self.hasher, row.pair(kind));
+        let twice = |other: &EdgeOrd| Inconsistency::Twice { what: "edges", first: other.0, second: ord.0 };
+        let Some((slot, _)) = row.parts(kind).0 else {
+            let pair = |ord: EdgeOrd| rows.get(ord.0).map(|row| row.pair(kind));
+            let hash = hasher.hash_one(Some(mine));
+            if let Some(other) = self.edges.find(hash, |other| pair(*other) == Some(mine)) {
+                return Err(twice(other));
+            }
+            self.edges.insert_unique(hash, ord, |ord| hasher.hash_one(pair(*ord)));
+            return Ok(());
+        };
+        let known = self.slots.entry(mine).or_insert_with(|| Slot { ord: slot, members: BTreeSet::new() });
+        if known.ord != slot {
+            return Err(Inconsistency::Twice { what: "neighbour slots", first: known.ord.0, second: slot.0 });
+        }
+        known.members.insert(ord);
+        let key = |ord: EdgeOrd| rows.get(ord.0).and_then(|row| row.parts(kind).0);
+        let hash = hasher.hash_one(key(ord));
+        if let Some(other) = self.keys.find(hash, |other| key(*other) == key(ord)) {
+            return Err(twice(other));
+        }
+        self.keys.insert_unique(hash, ord, |ord| hasher.hash_one(key(*ord)));
+        Ok(())
+    }
+
+    fn insert_item(&mut self, ord: ItemOrd, rows: &Table<ItemRow>) -> Result<(), Inconsistency> {
+        let Some(row) = rows.get(ord.0) else { return Ok(()) };
+        let hasher = &self.hasher;
+        let name = |ord: ItemOrd| rows.get(ord.0).map(|row| (row.key, row.parts().0));
+        let hash = hasher.hash_one(name(ord));
+        if let Some(other) = self.items.find(hash, |other| name(*other) == name(ord)) {
+            return Err(Inconsistency::Twice { what: "state items", first: other.0, second: ord.0 });
+        }
+        self.items.insert_unique(hash, ord, |ord| hasher.hash_one(name(*ord)));
+        if row.parts().0.is_none() {
+            self.state.insert(row.key, StateUse::Value);
+        } else if let StateUse::Map { entries } =
+            self.state.entry(row.key).or_insert(StateUse::Map { entries: 0 })
+        {
+            *entries = entries.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn remove_node(&mut self, ord: NodeOrd, row: &NodeRow) {
+        if let Ok(entry) = self.nodes.find_entry(self.hasher.hash_one(row.parts().0), |o| *o == ord) {
+            entry.remove();
+        }
+    }
+
+    fn remove_edge(&mut self, kind: GraphKind, ord: EdgeOrd, row: &EdgeRow) {
+        let parallel = row.parts(kind).0;
+        if parallel.is_none() {
+            if let Ok(entry) =
+                self.edges.find_entry(self.hasher.hash_one(Some(row.pair(kind))), |o| *o == ord)
+            {
+                entry.remove();
+            }
+            return;
+        }
+        if let Ok(entry) = self.keys.find_entry(self.hasher.hash_one(parallel), |o| *o == ord) {
+            entry.remove();
+        }
+        if let Some(slot) = self.slots.get_mut(&row.pair(kind)) {
+            slot.members.remove(&ord);
+            if slot.members.is_empty() {
+                self.slots.remove(&row.pair(kind));
+            }
+        }
+    }
+
+    fn remove_item(&mut self, ord: ItemOrd, row: &ItemRow) {
+        let name = Some((row.key, row.parts().0));
+        if let Ok(entry) = self.items.find_entry(self.hasher.hash_one(name), |o| *o == ord) {
+            entry.remove();
+        }
+        match self.state.get_mut(&row.key) {
+            Some(StateUse::Map { entries }) if *entries > 1 => *entries = entries.saturating_sub(1),
+            _ => drop(self.state.remove(&row.key)),
+        }
+    }
+}
+
+/// For each node its edges, both ways; built when a first node dies.
+#[derive(Debug, Default)]
+pub(super) struct Incident {
+    lists: Table<List>,
+}
+
+/// Edges of a node. The dead are cleared out when they are in the majority.
+#[derive(Debug, Default, Clone)]
+struct List {
+    edges: Vec<EdgeOrd>,
+    live: usize,
+}
+
+impl Incident {
+    fn add(&mut self, node: NodeOrd, edge: EdgeOrd, rows: &Table<EdgeRow>) {
+        if self.lists.get(node.0).is_none() {
+            self.lists.insert(node.0, List::default());
+        }
+        let Some(list) = self.lists.get_mut(node.0) else { return };
+        list.live = list.live.saturating_add(1);
+        if list.edges.len() > list.live.saturating_mul(2).saturating_add(16) {
+            list.edges.retain(|edge| rows.get(edge.0).is_some());
+        }
+        list.edges.push(edge);
+    }
+
+    fn forget(&mut self, node: NodeOrd) {
+        if let Some(list) = self.lists.get_mut(node.0) {
+            list.live = list.live.saturating_sub(1);
+        }
+    }
+}
+
+impl Graph {
+    /// The index, built in one pass if there is none. What is inconsistent about a replayed graph (two nodes of
+    /// one id) is passed over here and reported by [`Graph::check_names`].
+    pub(super) fn index_mut(&mut self) -> &mut Index {
+        if self.index.is_none() {
+            let (index, _) = self.build_index();
+            self.index = Some(Box::new(index));
+        }
+        self.index.get_or_insert_default()
+    }
+
+    fn build_index(&self) -> (Index, Option<Inconsistency>) {
+        let mut index = Index::default();
+        let mut first = None;
+        let mut note = |outcome: Result<(), Inconsistency>| {
+            if let Err(e) = outcome {
+                first.get_or_insert(e);
+            }
+        };
+        for (ord, _) in self.nodes.iter() {
+            note(index.insert_node(NodeOrd(ord), &self.nodes));
+        }
+        for (ord, _) in self.edges.iter() {
+            note(index.insert_edge(self.kind, EdgeOrd(ord), &self.edges));
+        }
+        for (ord, _) in self.items.iter() {
+            note(index.insert_item(ItemOrd(ord), &self.items));
+        }
+        (index, first)
+    }
+
+    /// Builds the index and checks on the way that no two living entities have one name.
+    ///
+    /// # Errors
+    /// The first two that have.
+    pub fn check_names(&mut self) -> Result<(), Inconsistency> {
+        let (index, fault) = self.build_index();
+        self.index = Some(Box::new(index));
+        fault.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn find_node(&self, id: &[u8]) -> Option<NodeOrd> {
+        let index = self.index.as_ref()?;
+        let row = |ord: NodeOrd| self.nodes.get(ord.0).map(|row| row.parts().0);
+        index.nodes.find(index.hasher.hash_one(id), |ord| row(*ord) == Some(id)).copied()
+    }
+
+    /// The edge of a pair, in a simple graph.
+    pub(super) fn find_simple_edge(&self, pair: (NodeOrd, NodeOrd)) -> Option<EdgeOrd> {
+        let index = self.index.as_ref()?;
+        let of = |ord: EdgeOrd| self.edges.get(ord.0).map(|row| row.pair(self.kind));
+        index.edges.find(index.hasher.hash_one(Some(pair)), |ord| of(*ord) == Some(pair)).copied()
+    }
+
+    /// The parallel edges of a pair, in a multigraph.
+    pub(super) fn find_slot(&self, pair: (NodeOrd, NodeOrd)) -> Option<&Slot> {
+        self.index.as_ref()?.slots.get(&pair)
+    }
+
+    /// The edge with a key among parallel ones.
+    pub(super) fn find_parallel(&self, slot: EdgeOrd, key: &[u8]) -> Option<EdgeOrd> {
+        let index = self.index.as_ref()?;
+        let of = |ord: EdgeOrd| self.edges.get(ord.0).and_then(|row| row.parts(self.kind).0);
+        let name = Some((slot, key));
+        index.keys.find(index.hasher.hash_one(name), |ord| of(*ord) == name).copied()
+    }
+
+    pub(super) fn find_item(&self, key: NameOrd, entry: Option<&[u8]>) -> Option<ItemOrd> {
+        let index = self.index.as_ref()?;
+        let of = |ord: ItemOrd| self.items.get(ord.0).map(|row| (row.key, row.parts().0));
+        let name = Some((key, entry));
+        index.items.find(index.hasher.hash_one(name), |ord| of(*ord) == name).copied()
+    }
+
+    pub(super) fn state_use(&self, key: NameOrd) -> Option<StateUse> {
+        self.index.as_ref()?.state.get(&key).copied()
+    }
+
+    /// The living edges of a node. Builds the lists of incident edges if there are none.
+    pub(super) fn incident_edges(&mut self, node: NodeOrd) -> Vec<EdgeOrd> {
+        let (edges, incident) = (&self.edges, &mut self.incident);
+        let incident = incident.get_or_insert_with(|| {
+            let mut all = Incident::default();
+            for (ord, row) in edges.iter() {
+                link(&mut all, EdgeOrd(ord), row, edges);
+            }
+            all
+        });
+        let list = incident.lists.get(node.0).map(|list| list.edges.clone()).unwrap_or_default();
+        let living: BTreeSet<_> = list.into_iter().filter(|edge| edges.get(edge.0).is_some()).collect();
+        living.into_iter().collect()
+    }
+
+    // The four below keep tables, index and lists of incident edges in step; counts and sums are the caller's.
+
+    pub(super) fn put_node_row(&mut self, ord: NodeOrd, row: NodeRow) -> Result<(), Inconsistency> {
+        self.nodes.insert(ord.0, row);
+        match &mut self.index {
+            Some(index) => index.insert_node(ord, &self.nodes),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn put_edge_row(&mut self, ord: EdgeOrd, row: EdgeRow) -> Result<(), Inconsistency> {
+        if let Some(incident) = &mut self.incident {
+            link(incident, ord, &row, &self.edges);
+        }
+        self.edges.insert(ord.0, row);
+        match &mut self.index {
+            Some(index) => index.insert_edge(self.kind, ord, &self.edges),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn put_item_row(&mut self, ord: ItemOrd, row: ItemRow) -> Result<(), Inconsistency> {
+        self.items.insert(ord.0, row);
+        match &mut self.index {
+            Some(index) => index.insert_item(ord, &self.items),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn take_node_row(&mut self, ord: NodeOrd) -> Option<NodeRow> {
+        if let (Some(index), Some(row)) = (&mut self.index, self.nodes.get(ord.0)) {
+            index.remove_node(ord, row);
+        }
+        if let Some(incident) = &mut self.incident {
+            incident.lists.remove(ord.0);
+        }
+        self.nodes.remove(ord.0)
+    }
+
+    pub(super) fn take_edge_row(&mut self, ord: EdgeOrd) -> Option<EdgeRow> {
+        let row = self.edges.get(ord.0)?;
+        if let Some(index) = &mut self.index {
+            index.remove_edge(self.kind, ord, row);
+        }
+        if let Some(incident) = &mut self.incident {
+            incident.forget(row.src);
+            if row.src != row.dst {
+                incident.forget(row.dst);
+            }
+        }
+        self.edges.remove(ord.0)
+    }
+
+    pub(super) fn take_item_row(&mut self, ord: ItemOrd) -> Option<ItemRow> {
+        if let (Some(index), Some(row)) = (&mut self.index, self.items.get(ord.0)) {
+            index.remove_item(ord, row);
+        }
+        self.items.remove(ord.0)
+    }
+}
+
+fn link(incident: &mut Incident, ord: EdgeOrd, row: &EdgeRow, rows: &Table<EdgeRow>) {
+    incident.add(row.src, ord, rows);
+    if row.src != row.dst {
+        incident.add(row.dst, ord, rows);
+    }
+}

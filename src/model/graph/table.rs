@@ -1,0 +1,133 @@
+//! Rows by ordinal: a sparse array that gives back the memory of what died.
+
+use std::fmt;
+
+const CHUNK: usize = 1024;
+
+/// Rows numbered by birth. Looking one up takes two steps and no hashing; a chunk of rows that all died is freed, so
+/// memory follows the living, not the born (but for 8 bytes for each 1,024 births).
+#[derive(Clone)]
+pub(crate) struct Table<T> {
+    chunks: Vec<Option<Chunk<T>>>,
+    next: u32,
+}
+
+#[derive(Clone)]
+struct Chunk<T> {
+    live: usize,
+    rows: Box<[Option<T>]>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), next: 0 }
+    }
+}
+
+impl<T> fmt::Debug for Table<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+fn place(ordinal: u32) -> (usize, usize) {
+    let ordinal = usize::try_from(ordinal).unwrap_or(usize::MAX);
+    (ordinal / CHUNK, ordinal % CHUNK)
+}
+
+impl<T> Table<T> {
+    /// The ordinal of the next birth.
+    pub(crate) fn next(&self) -> u32 {
+        self.next
+    }
+
+    /// Sets the next ordinal; rows from it on must be gone.
+    pub(crate) fn set_next(&mut self, next: u32) {
+        self.next = next;
+    }
+
+    pub(crate) fn get(&self, ordinal: u32) -> Option<&T> {
+        let (chunk, row) = place(ordinal);
+        self.chunks.get(chunk)?.as_ref()?.rows.get(row)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, ordinal: u32) -> Option<&mut T> {
+        let (chunk, row) = place(ordinal);
+        self.chunks.get_mut(chunk)?.as_mut()?.rows.get_mut(row)?.as_mut()
+    }
+
+    /// Puts a row at `ordinal`, which is at most the next one; the next one moves if it is taken.
+    pub(crate) fn insert(&mut self, ordinal: u32, value: T) {
+        let (chunk, row) = place(ordinal);
+        if chunk >= self.chunks.len() {
+            self.chunks.resize_with(chunk.saturating_add(1), || None);
+        }
+        let Some(slot) = self.chunks.get_mut(chunk) else { return };
+        let chunk = slot.get_or_insert_with(|| Chunk {
+            live: 0,
+            rows: std::iter::repeat_with(|| None).take(CHUNK).collect(),
+        });
+        if let Some(place) = chunk.rows.get_mut(row) {
+            if place.replace(value).is_none() {
+                chunk.live = chunk.live.saturating_add(1);
+            }
+            self.next = self.next.max(ordinal.saturating_add(1));
+        }
+    }
+
+    /// Takes the row at `ordinal` out.
+    pub(crate) fn remove(&mut self, ordinal: u32) -> Option<T> {
+        let (chunk_at, row) = place(ordinal);
+        let slot = self.chunks.get_mut(chunk_at)?;
+        let chunk = slot.as_mut()?;
+        let value = chunk.rows.get_mut(row)?.take()?;
+        chunk.live = chunk.live.saturating_sub(1);
+        if chunk.live == 0 {
+            *slot = None;
+        }
+        Some(value)
+    }
+
+    /// The living rows, in order of birth.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        self.chunks.iter().enumerate().filter_map(|(at, chunk)| Some((at, chunk.as_ref()?))).flat_map(
+            |(at, chunk)| {
+                let base = at.saturating_mul(CHUNK);
+                chunk.rows.iter().enumerate().filter_map(move |(row, value)| {
+                    Some((u32::try_from(base.saturating_add(row)).ok()?, value.as_ref()?))
+                })
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_by_ordinal_and_in_order() {
+        let mut table = Table::default();
+        for n in 0..3000 {
+            table.insert(n, n * 2);
+        }
+        assert_eq!(table.remove(1500), Some(3000));
+        assert_eq!(table.get(1500), None);
+        assert_eq!(table.get(2999), Some(&5998));
+        assert_eq!(table.iter().count(), 2999);
+        assert!(table.iter().zip(table.iter().skip(1)).all(|(a, b)| a.0 < b.0));
+    }
+
+    #[test]
+    fn the_memory_of_the_dead_is_given_back_and_their_numbers_are_not() {
+        let mut table = Table::default();
+        for n in 0..4096 {
+            table.insert(n, ());
+        }
+        for n in 0..4096 {
+            table.remove(n);
+        }
+        assert!(table.chunks.iter().all(Option::is_none));
+        assert_eq!(table.next(), 4096);
+    }
+}
