@@ -14,10 +14,14 @@
 //! Duplicate keys, lone surrogates, larger integers and nesting beyond
 //! [`MAX_DEPTH`](crate::model::limits::MAX_DEPTH) are errors, each with its place.
 
-pub mod fault;
+mod fault;
 pub mod json_read;
 pub mod json_write;
 pub mod ndjson;
 pub mod node_link;
+mod order;
 
-pub use fault::{Fault, JsonError};
+pub use fault::{Fault, JsonError, Place, WriteError};
+
+#[cfg(test)]
+mod tests;

@@ -19,4 +19,4 @@ mod read;
 mod write;
 
 pub use read::{Item, Line, LineError, MarkRequest, parse_line};
-pub use write::{write_edge, write_graph, write_node, write_state};
+pub use write::{write_edge, write_graph, write_graph_to, write_node, write_state};

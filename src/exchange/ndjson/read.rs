@@ -583,7 +583,7 @@ mod tests {
             ),
             (
                 r#"{"op":"unset","id":1,"keys":[1]}"#,
-                r#"column 30: expected an attribute's name (a string), found 1"#,
+                "column 30: expected an attribute's name (a string), found 1",
             ),
             (r#"{"op":"state","key":5,"value":1}"#, r#"column 21: expected a string for "key", found 5"#),
             (

@@ -1,9 +1,42 @@
 //! Events as lines.
 
+use std::io;
+
 use crate::codec::DecodeError;
+use crate::exchange::fault::WriteError;
 use crate::exchange::json_write::{self, Object, Spacing};
+use crate::exchange::order;
+use crate::model::graph::Graph;
 use crate::model::id::IdRef;
 use crate::model::value::TAG_NULL;
+
+/// Writes a graph and its collector state as lines: attributes of the graph, nodes in order of birth, edges in an
+/// order that gives nodes their neighbours in the same order again, collector state. Ingested into an empty log of
+/// the same kind they make an equal graph.
+///
+/// # Errors
+/// [`WriteError::Io`] if `out` refuses; [`WriteError::Decode`] if a value in memory is damaged.
+pub fn write_graph_to(graph: &Graph, out: &mut dyn io::Write) -> Result<(), WriteError> {
+    let mut buffer = Vec::new();
+    if !graph.attrs().is_empty() {
+        write_graph(graph.attrs().iter(), &mut buffer)?;
+    }
+    for node in graph.nodes() {
+        write_node(node.id(), node.attrs().iter(), &mut buffer)?;
+        order::flush_if_full(&mut buffer, out)?;
+    }
+    for ord in order::edges_by_slot(graph) {
+        let Some(edge) = graph.edge_at(ord) else { continue };
+        write_edge(edge.src(), edge.dst(), edge.key(), edge.attrs().iter(), &mut buffer)?;
+        order::flush_if_full(&mut buffer, out)?;
+    }
+    for item in graph.items() {
+        write_state(item.key(), item.entry(), item.encoded(), &mut buffer)?;
+        order::flush_if_full(&mut buffer, out)?;
+    }
+    out.write_all(&buffer)?;
+    Ok(())
+}
 
 /// Appends the line that puts a node. `attrs` are names and encoded values.
 ///

@@ -13,8 +13,11 @@
 mod read;
 mod write;
 
-pub use read::{Header, NodeLinkError, NodeLinkItem, ReadError, Summary, read};
-pub use write::{StateGroup, write_edge, write_graph, write_header, write_node};
+#[cfg(test)]
+mod tests;
+
+pub use read::{NodeLinkError, NodeLinkItem, ReadError, Summary, read};
+pub use write::{StateGroup, Written, write_edge, write_graph, write_graph_to, write_header, write_node};
 
 /// The graph attribute that holds collector state.
 pub const STATE_KEY: &str = "snaplog_state";

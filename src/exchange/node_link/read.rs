@@ -10,28 +10,13 @@ use crate::exchange::json_read::{KeyAt, Names, Reader};
 use crate::model::event::{Attrs, Event};
 use crate::model::id::Id;
 use crate::model::limits::MAX_ID_BYTES;
-
-/// What kind of graph a document holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    /// Whether edges have a direction.
-    pub directed: bool,
-    /// Whether there may be parallel edges.
-    pub multigraph: bool,
-}
-
-impl Default for Header {
-    /// What NetworkX takes a document for that does not say: an undirected multigraph.
-    fn default() -> Self {
-        Self { directed: false, multigraph: true }
-    }
-}
+use crate::model::marker::GraphKind;
 
 /// A piece of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeLinkItem {
-    /// Comes first and once.
-    Header(Header),
+    /// What kind of graph it is. Comes first and once.
+    Header(GraphKind),
     /// Attributes of the graph, then nodes, then edges, then collector state.
     Event(Event),
 }
@@ -69,7 +54,7 @@ fn of_path(path: &str) -> String {
 pub enum ReadError<E: std::error::Error + 'static> {
     /// The document is at fault.
     #[error(transparent)]
-    Document(NodeLinkError),
+    Document(Box<NodeLinkError>),
     /// The receiver refused an item.
     #[error("{place}{}", of_path(.path))]
     Refused {
@@ -83,8 +68,9 @@ pub enum ReadError<E: std::error::Error + 'static> {
 }
 
 /// Reads a document and hands its pieces to `sink`: the header, attributes of the graph, nodes, edges, collector
-/// state, whatever order they stand in. What `directed` or `multigraph` a document does not state is as in
-/// `unstated`.
+/// state, whatever order they stand in. A document that does not say whether it is directed, or a multigraph, is
+/// as `unstated` has it: that is usually the kind of graph that it is to go into (NetworkX takes an undirected
+/// multigraph).
 ///
 /// A multigraph's edges without a key are numbered as NetworkX would in an empty graph, so each reading of the
 /// same document gives the same keys. A node without an id has its index for one, as in NetworkX.
@@ -97,7 +83,7 @@ pub enum ReadError<E: std::error::Error + 'static> {
 /// `sink` refused.
 pub fn read<E: std::error::Error + 'static>(
     document: &[u8],
-    unstated: Header,
+    unstated: GraphKind,
     sink: &mut dyn FnMut(NodeLinkItem) -> Result<(), E>,
 ) -> Result<Summary, ReadError<E>> {
     read_all(document, unstated, sink).map_err(|stop| match stop {
@@ -105,7 +91,7 @@ pub fn read<E: std::error::Error + 'static>(
             let JsonError { offset, fault } = *error.0;
             let offset = fault::index(offset);
             let (place, path) = (Place::find(document, offset), path_to(document, offset));
-            ReadError::Document(NodeLinkError { place, path, fault })
+            ReadError::Document(Box::new(NodeLinkError { place, path, fault }))
         }
         Stop::Refused { offset, source } => {
             let (place, path) = (Place::find(document, offset), path_to(document, offset));
@@ -128,11 +114,11 @@ impl<E> From<Failure> for Stop<E> {
 
 fn read_all<E>(
     document: &[u8],
-    unstated: Header,
+    unstated: GraphKind,
     sink: &mut dyn FnMut(NodeLinkItem) -> Result<(), E>,
 ) -> Result<Summary, Stop<E>> {
     let sections = Sections::find(document)?;
-    let header = Header {
+    let header = GraphKind {
         directed: sections.directed.unwrap_or(unstated.directed),
         multigraph: sections.multigraph.unwrap_or(unstated.multigraph),
     };

@@ -1,9 +1,88 @@
 //! The pieces of a document, with the white space of Python's `json.dumps`.
 
-use super::{ABOUT_KEY, Header, STATE_KEY, STATE_MAPS_KEY};
+use std::collections::HashMap;
+use std::io;
+
+use super::{ABOUT_KEY, STATE_KEY, STATE_MAPS_KEY};
 use crate::codec::DecodeError;
+use crate::exchange::fault::WriteError;
 use crate::exchange::json_write::{self, Object, Spacing};
+use crate::exchange::order;
+use crate::model::graph::Graph;
 use crate::model::id::IdRef;
+use crate::model::marker::GraphKind;
+use crate::model::value::Value;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Attributes that were left out because the format needs their names for itself.
+    pub attrs_left_out: u64,
+}
+
+/// Writes a graph and its collector state as one document: nodes in order of birth, edges under their source (in
+/// an undirected graph the end that comes first) and there in the order of neighbours, as `node_link_data` lists
+/// them. `about` tells readers where the document comes from.
+///
+/// # Errors
+/// [`WriteError::Io`] if `out` refuses; [`WriteError::Decode`] if a value in memory is damaged.
+pub fn write_graph_to(
+    graph: &Graph,
+    about: Option<&Value>,
+    out: &mut dyn io::Write,
+) -> Result<Written, WriteError> {
+    let mut buffer = Vec::new();
+    let mut left_out = 0_u64;
+    write_header(graph.kind(), &mut buffer);
+    let about = about.map(Value::to_bytes);
+    left_out = left_out.saturating_add(write_graph(
+        graph.attrs().iter(),
+        about.as_deref(),
+        &state_groups(graph),
+        &mut buffer,
+    )?);
+    buffer.extend_from_slice(b", \"nodes\": [");
+    let mut comma: &[u8] = b"";
+    for node in graph.nodes() {
+        buffer.extend_from_slice(std::mem::replace(&mut comma, Spacing::Python.comma()));
+        left_out = left_out.saturating_add(write_node(node.id(), node.attrs().iter(), &mut buffer)?);
+        order::flush_if_full(&mut buffer, out)?;
+    }
+    buffer.extend_from_slice(b"], \"edges\": [");
+    comma = b"";
+    for listed in order::edges_by_source(graph) {
+        let Some(edge) = graph.edge_at(listed) else { continue };
+        let turned = !graph.kind().directed && edge.dst_ord() < edge.src_ord();
+        let (src, dst) = if turned { (edge.dst(), edge.src()) } else { (edge.src(), edge.dst()) };
+        buffer.extend_from_slice(std::mem::replace(&mut comma, Spacing::Python.comma()));
+        let more = write_edge(src, dst, edge.key(), edge.attrs().iter(), &mut buffer)?;
+        left_out = left_out.saturating_add(more);
+        order::flush_if_full(&mut buffer, out)?;
+    }
+    buffer.extend_from_slice(b"]}");
+    out.write_all(&buffer)?;
+    Ok(Written { attrs_left_out: left_out })
+}
+
+/// Collector state with the entries of each map together, both in order of birth.
+fn state_groups(graph: &Graph) -> Vec<(&str, StateGroup<'_>)> {
+    let mut groups: Vec<(&str, StateGroup<'_>)> = Vec::new();
+    let mut maps: HashMap<&str, usize> = HashMap::new();
+    for item in graph.items() {
+        let Some(entry) = item.entry() else {
+            groups.push((item.key(), StateGroup::Value(item.encoded())));
+            continue;
+        };
+        let at = *maps.entry(item.key()).or_insert_with(|| {
+            groups.push((item.key(), StateGroup::Map(Vec::new())));
+            groups.len().saturating_sub(1)
+        });
+        if let Some((_, StateGroup::Map(entries))) = groups.get_mut(at) {
+            entries.push((entry, item.encoded()));
+        }
+    }
+    groups
+}
 
 /// One key of collector state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,9 +94,9 @@ pub enum StateGroup<'a> {
 }
 
 /// Appends the start of a document, up to where the object `graph` goes.
-pub fn write_header(header: Header, out: &mut Vec<u8>) {
+pub fn write_header(kind: GraphKind, out: &mut Vec<u8>) {
     let bool = |truth: bool| if truth { "true" } else { "false" };
-    let (directed, multigraph) = (bool(header.directed), bool(header.multigraph));
+    let (directed, multigraph) = (bool(kind.directed), bool(kind.multigraph));
     let text = format!("{{\"directed\": {directed}, \"multigraph\": {multigraph}, \"graph\": ");
     out.extend_from_slice(text.as_bytes());
 }
