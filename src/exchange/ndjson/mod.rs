@@ -15,8 +15,12 @@
 //! be left out; a `key` of `null` is none, and so is a `label` or `tier` of `null`. Ids, edge keys and entries are
 //! strings or 64-bit integers. Whatever is not listed is an error.
 
+mod fields;
 mod read;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub use read::{Item, Line, LineError, MarkRequest, parse_line};
 pub use write::{write_edge, write_graph, write_graph_to, write_node, write_state};

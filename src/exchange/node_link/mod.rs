@@ -10,7 +10,10 @@
 //! multigraphs `key` of edges; the three `snaplog` names of graphs) the format wins, as with NetworkX: the
 //! attribute is left out. The writers count what they leave out.
 
+mod keys;
+mod path;
 mod read;
+mod state;
 mod write;
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! A document into events.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use jiter::Peek;
-
+use super::keys::{EdgeKeys, has_edges_without_key};
+use super::path::path_to;
+use super::state::read_state;
 use super::{ABOUT_KEY, STATE_KEY, STATE_MAPS_KEY};
 use crate::exchange::fault::{self, Failure, Fallible, Fault, JsonError, Place};
 use crate::exchange::json_read::{KeyAt, Names, Reader};
 use crate::model::event::{Attrs, Event};
 use crate::model::id::Id;
-use crate::model::limits::MAX_ID_BYTES;
 use crate::model::marker::GraphKind;
 
 /// A piece of a document.
@@ -75,8 +75,8 @@ pub enum ReadError<E: std::error::Error + 'static> {
 /// A multigraph's edges without a key are numbered as NetworkX would in an empty graph, so each reading of the
 /// same document gives the same keys. A node without an id has its index for one, as in NetworkX.
 ///
-/// Nothing is delivered from a document whose JSON is broken at the top level; a fault further in stops the
-/// reading after what stands before it.
+/// Nothing is delivered from a document that is not JSON to its end; a fault in what the JSON says (an id that is
+/// none, a key twice, text that is not UTF-8) stops the reading after what stands before it.
 ///
 /// # Errors
 /// [`ReadError::Document`] for a document that is not node-link JSON; [`ReadError::Refused`] for an item that
@@ -101,7 +101,7 @@ pub fn read<E: std::error::Error + 'static>(
 }
 
 /// Why reading stopped, with an offset for a place.
-enum Stop<E> {
+pub(super) enum Stop<E> {
     Json(Failure),
     Refused { offset: usize, source: E },
 }
@@ -146,7 +146,7 @@ fn read_all<E>(
     let mut reader = sections.edges;
     reader.expect_list("a list for the edges")?;
     let mut keys = if header.multigraph && has_edges_without_key(reader.clone())? {
-        Some(EdgeKeys { directed: header.directed, pairs: HashMap::new() })
+        Some(EdgeKeys::new(header.directed))
     } else {
         None
     };
@@ -263,85 +263,6 @@ impl<'j> GraphSection<'j> {
     }
 }
 
-fn read_state<E>(
-    reader: &mut Reader<'_>,
-    maps: &HashSet<String>,
-    deliver: &mut dyn FnMut(usize, Event) -> Result<(), Stop<E>>,
-) -> Result<(), Stop<E>> {
-    let (mut seen, mut first) = (HashSet::new(), true);
-    while let Some((key, at)) = reader.name(&mut first)? {
-        if seen.contains(&key) {
-            return Err(at.duplicate(reader, key).into());
-        }
-        if maps.contains(&key) {
-            read_map(reader, &key, deliver)?;
-        } else {
-            reader.peek()?;
-            let offset = reader.offset();
-            let value = reader.value()?;
-            deliver(offset, Event::PutState { key: key.clone(), value })?;
-        }
-        seen.insert(key);
-    }
-    Ok(())
-}
-
-/// A map of collector state: an object, or a list of pairs.
-fn read_map<E>(
-    reader: &mut Reader<'_>,
-    key: &str,
-    deliver: &mut dyn FnMut(usize, Event) -> Result<(), Stop<E>>,
-) -> Result<(), Stop<E>> {
-    let mut seen = HashSet::new();
-    let mut first = true;
-    match reader.peek()? {
-        Peek::Object => loop {
-            let before = reader.offset();
-            let Some(entry) = reader.key(&mut first)? else { break };
-            let (len, entry) = (entry.len(), Id::from(entry));
-            if len > MAX_ID_BYTES {
-                let (found, max) = (crate::codec::len_u64(len), crate::codec::len_u64(MAX_ID_BYTES));
-                let fault = Fault::TooLarge { what: "an entry of a state map".into(), found, max };
-                return Err(fault::at(reader.key_offset(before), fault).into());
-            }
-            if !seen.insert(entry.clone()) {
-                let fault = Fault::DuplicateKey { key: entry.to_string() };
-                return Err(fault::at(reader.key_offset(before), fault).into());
-            }
-            reader.peek()?;
-            let offset = reader.offset();
-            let value = reader.value()?;
-            deliver(offset, Event::PutEntry { key: key.to_owned(), entry, value })?;
-        },
-        Peek::Array => {
-            while reader.item(&mut first)? {
-                let offset = reader.offset();
-                reader.expect_list("a list [entry, value]")?;
-                let mut start = true;
-                let expected = "an entry and a value";
-                if !reader.item(&mut start)? {
-                    return Err(reader.unexpected_at(offset, expected).into());
-                }
-                let at = reader.offset();
-                let entry = reader.id("entry")?;
-                if !seen.insert(entry.clone()) {
-                    return Err(fault::at(at, Fault::DuplicateKey { key: entry.to_string() }).into());
-                }
-                if !reader.item(&mut start)? {
-                    return Err(reader.unexpected_at(offset, expected).into());
-                }
-                let value = reader.value()?;
-                if reader.item(&mut start)? {
-                    return Err(reader.unexpected("the end of the pair").into());
-                }
-                deliver(offset, Event::PutEntry { key: key.to_owned(), entry, value })?;
-            }
-        }
-        _ => return Err(reader.unexpected("an object or a list of [entry, value] pairs").into()),
-    }
-    Ok(())
-}
-
 fn node(reader: &mut Reader<'_>, index: u64) -> Fallible<Event> {
     reader.expect_object("an object for a node")?;
     let (mut attrs, mut names, mut id, mut first) = (Attrs::new(), Names::default(), None, true);
@@ -408,109 +329,4 @@ fn put_once<'j, T>(
     }
     *to = Some(read(reader)?);
     Ok(())
-}
-
-/// Whether any edge has no key, so that keys must be counted at all. Passes over what [`edge`] will refuse.
-fn has_edges_without_key(mut reader: Reader<'_>) -> Fallible<bool> {
-    let mut first = true;
-    while reader.item(&mut first)? {
-        if reader.peek()? != Peek::Object {
-            return Ok(false);
-        }
-        let (mut found, mut start) = (false, true);
-        while let Some(key) = reader.key(&mut start)? {
-            if key == "key" {
-                found = reader.peek()? != Peek::Null;
-            }
-            reader.skip()?;
-        }
-        if !found {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Gives keys to the edges of a multigraph that have none: the number of the pair's edges so far, or the next
-/// integer that is no key of the pair (`MultiGraph.new_edge_key`).
-struct EdgeKeys {
-    directed: bool,
-    pairs: HashMap<(Id, Id), PairKeys>,
-}
-
-#[derive(Default)]
-struct PairKeys {
-    taken: HashSet<Id>,
-    /// All integers from the number of keys at the last search up to this one are taken, so that no search
-    /// goes over the same ones again.
-    searched: usize,
-}
-
-impl EdgeKeys {
-    fn number(&mut self, src: &Id, dst: &Id, key: Option<Id>) -> Id {
-        let swap = !self.directed && dst < src;
-        let pair = if swap { (dst.clone(), src.clone()) } else { (src.clone(), dst.clone()) };
-        let keys = self.pairs.entry(pair).or_default();
-        let key = key.unwrap_or_else(|| {
-            let mut next = keys.taken.len().max(keys.searched);
-            let id = |n: usize| Id::Int(i64::try_from(n).unwrap_or(i64::MAX));
-            while keys.taken.contains(&id(next)) {
-                next = next.saturating_add(1);
-            }
-            keys.searched = next.saturating_add(1);
-            id(next)
-        });
-        keys.taken.insert(key.clone());
-        key
-    }
-}
-
-/// The way from the top of a document to what stands at `offset`: `nodes[3].id`. Takes a second look at a
-/// document that is known to be wrong, and goes as far as that one is well formed.
-#[cold]
-fn path_to(document: &[u8], offset: usize) -> String {
-    const MAX_STEPS: usize = 8;
-    let (mut path, mut reader) = (String::new(), Reader::new(document));
-    for _ in 0..MAX_STEPS {
-        let step = step_to(&mut reader, offset);
-        let Some(step) = step else { break };
-        if step.starts_with('[') || path.is_empty() {
-            path.push_str(&step);
-        } else {
-            path.push('.');
-            path.push_str(&step);
-        }
-    }
-    path
-}
-
-/// Goes to the element of the list or object here that holds `offset`; `None` if none does.
-fn step_to(reader: &mut Reader<'_>, offset: usize) -> Option<String> {
-    let kind = reader.peek().ok()?;
-    if reader.offset() >= offset {
-        return None;
-    }
-    let (mut first, mut index) = (true, 0_u64);
-    loop {
-        let step = match kind {
-            Peek::Object => {
-                let before = reader.offset();
-                let name = reader.key(&mut first).ok()??.to_owned();
-                if reader.key_offset(before) > offset {
-                    return None;
-                }
-                name
-            }
-            Peek::Array if reader.item(&mut first).ok()? => format!("[{index}]"),
-            _ => return None,
-        };
-        reader.peek().ok()?;
-        let here = reader.clone();
-        if reader.skip().is_err() || reader.offset() > offset {
-            let within = here.offset() <= offset || kind == Peek::Object;
-            *reader = here;
-            return within.then_some(step);
-        }
-        index = index.saturating_add(1);
-    }
 }
