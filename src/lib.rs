@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod codec;
+pub mod exchange;
 pub mod format;
 pub mod log;
 pub mod model;

@@ -29,15 +29,16 @@ pub enum Value {
     Map(BTreeMap<String, Value>),
 }
 
-const TAG_NULL: u8 = 0;
-const TAG_FALSE: u8 = 1;
-const TAG_TRUE: u8 = 2;
-const TAG_INT: u8 = 3;
-const TAG_FLOAT: u8 = 4;
-const TAG_STR: u8 = 5;
-const TAG_BYTES: u8 = 6;
-const TAG_LIST: u8 = 7;
-const TAG_MAP: u8 = 8;
+// The tags are written and read here, and read by the JSON writer, which prints encoded values as they are.
+pub(crate) const TAG_NULL: u8 = 0;
+pub(crate) const TAG_FALSE: u8 = 1;
+pub(crate) const TAG_TRUE: u8 = 2;
+pub(crate) const TAG_INT: u8 = 3;
+pub(crate) const TAG_FLOAT: u8 = 4;
+pub(crate) const TAG_STR: u8 = 5;
+pub(crate) const TAG_BYTES: u8 = 6;
+pub(crate) const TAG_LIST: u8 = 7;
+pub(crate) const TAG_MAP: u8 = 8;
 
 impl Value {
     /// Appends the canonical encoding: a tag byte and the value; a list behind its length; a map behind its
@@ -144,9 +145,10 @@ impl Value {
     }
 }
 
-const UNKNOWN_TAG: DecodeError = DecodeError::Invalid { what: "a value's tag is none of 0 to 8" };
+pub(crate) const UNKNOWN_TAG: DecodeError = DecodeError::Invalid { what: "a value's tag is none of 0 to 8" };
 
-fn container(from: &mut Decoder<'_>, depth: usize) -> Result<u64, DecodeError> {
+/// Takes the length of a list or map that stands at `depth`, and holds both to their bounds.
+pub(crate) fn container(from: &mut Decoder<'_>, depth: usize) -> Result<u64, DecodeError> {
     if depth >= MAX_DEPTH {
         return Err(DecodeError::TooLarge {
             what: "the nesting of a value",
@@ -163,7 +165,11 @@ fn container(from: &mut Decoder<'_>, depth: usize) -> Result<u64, DecodeError> {
     Ok(count)
 }
 
-fn map_key<'a>(from: &mut Decoder<'a>, last: &mut Option<&'a str>) -> Result<&'a str, DecodeError> {
+/// Takes a map's key, which must come after the `last` one.
+pub(crate) fn map_key<'a>(
+    from: &mut Decoder<'a>,
+    last: &mut Option<&'a str>,
+) -> Result<&'a str, DecodeError> {
     let key = from.str(MAX_NAME_BYTES, "a map's key")?;
     if last.is_some_and(|last| last >= key) {
         return Err(DecodeError::Invalid { what: "a map's keys do not ascend" });
