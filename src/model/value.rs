@@ -8,7 +8,7 @@ use crate::codec::{DecodeError, Decoder, Encoder, len_u64};
 /// An attribute value.
 ///
 /// Two values are equal when their canonical encodings are the same bytes: `1`, `1.0` and `true` differ, a NaN
-/// equals the NaN with the same bits, `-0.0` differs from `0.0`, the order of a map's keys does not count.
+/// equals a NaN, `-0.0` differs from `0.0`, the order of a map's keys does not count.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// Python's `None`.
@@ -17,7 +17,7 @@ pub enum Value {
     Bool(bool),
     /// A signed 64-bit integer.
     Int(i64),
-    /// A double; its bits are kept.
+    /// A double; its bits are kept, but for those of a NaN: there is one NaN.
     Float(f64),
     /// Unicode text.
     Str(String),
@@ -54,7 +54,7 @@ impl Value {
             }
             Self::Float(x) => {
                 to.u8(TAG_FLOAT);
-                to.f64(*x);
+                to.f64(one_nan(*x));
             }
             Self::Str(s) => {
                 to.u8(TAG_STR);
@@ -96,7 +96,7 @@ impl Value {
             TAG_FALSE => Self::Bool(false),
             TAG_TRUE => Self::Bool(true),
             TAG_INT => Self::Int(from.i64("an integer value")?),
-            TAG_FLOAT => Self::Float(from.f64("a float value")?),
+            TAG_FLOAT => Self::Float(float(from)?),
             TAG_STR => Self::Str(from.str(MAX_VALUE_BYTES, "a string value")?.to_owned()),
             TAG_BYTES => Self::Bytes(from.bytes(MAX_VALUE_BYTES, "a bytes value")?.to_owned()),
             TAG_LIST => {
@@ -145,7 +145,22 @@ impl Value {
     }
 }
 
-pub(crate) const UNKNOWN_TAG: DecodeError = DecodeError::Invalid { what: "a value's tag is none of 0 to 8" };
+pub(crate) /// The NaN that all NaNs are stored as: quiet, positive, without a payload, as Python and JSON have it.
+fn one_nan(x: f64) -> f64 {
+    if x.is_nan() { f64::from_bits(NAN_BITS) } else { x }
+}
+
+const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
+
+fn float(from: &mut Decoder<'_>) -> Result<f64, DecodeError> {
+    let x = from.f64("a float value")?;
+    if x.is_nan() && x.to_bits() != NAN_BITS {
+        return Err(DecodeError::Invalid { what: "a NaN is not the one that NaNs are stored as" });
+    }
+    Ok(x)
+}
+
+const UNKNOWN_TAG: DecodeError = DecodeError::Invalid { what: "a value's tag is none of 0 to 8" };
 
 /// Takes the length of a list or map that stands at `depth`, and holds both to their bounds.
 pub(crate) fn container(from: &mut Decoder<'_>, depth: usize) -> Result<u64, DecodeError> {
@@ -200,7 +215,7 @@ fn skip_at(from: &mut Decoder<'_>, depth: usize) -> Result<(), DecodeError> {
     match from.u8("a value's tag")? {
         TAG_NULL | TAG_FALSE | TAG_TRUE => {}
         TAG_INT => drop(from.i64("an integer value")?),
-        TAG_FLOAT => drop(from.f64("a float value")?),
+        TAG_FLOAT => drop(float(from)?),
         TAG_STR => drop(from.str(MAX_VALUE_BYTES, "a string value")?),
         TAG_BYTES => drop(from.bytes(MAX_VALUE_BYTES, "a bytes value")?),
         TAG_LIST => {
@@ -227,7 +242,7 @@ impl PartialEq for Value {
             (Self::Null, Self::Null) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Int(a), Self::Int(b)) => a == b,
-            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits(),
+            (Self::Float(a), Self::Float(b)) => one_nan(*a).to_bits() == one_nan(*b).to_bits(),
             (Self::Str(a), Self::Str(b)) => a == b,
             (Self::Bytes(a), Self::Bytes(b)) => a == b,
             (Self::List(a), Self::List(b)) => a == b,
@@ -302,6 +317,7 @@ mod tests {
         }
         assert_ne!(Value::Float(0.0), Value::Float(-0.0));
         assert_eq!(Value::Float(f64::NAN), Value::Float(f64::NAN));
+        assert_eq!(Value::Float(-f64::NAN).to_bytes(), Value::Float(f64::NAN).to_bytes());
     }
 
     #[test]
