@@ -145,7 +145,7 @@ impl Value {
     }
 }
 
-pub(crate) /// The NaN that all NaNs are stored as: quiet, positive, without a payload, as Python and JSON have it.
+/// The NaN that all NaNs are stored as: quiet, positive, without a payload, as Python and JSON have it.
 fn one_nan(x: f64) -> f64 {
     if x.is_nan() { f64::from_bits(NAN_BITS) } else { x }
 }
@@ -160,7 +160,7 @@ fn float(from: &mut Decoder<'_>) -> Result<f64, DecodeError> {
     Ok(x)
 }
 
-const UNKNOWN_TAG: DecodeError = DecodeError::Invalid { what: "a value's tag is none of 0 to 8" };
+pub(crate) const UNKNOWN_TAG: DecodeError = DecodeError::Invalid { what: "a value's tag is none of 0 to 8" };
 
 /// Takes the length of a list or map that stands at `depth`, and holds both to their bounds.
 pub(crate) fn container(from: &mut Decoder<'_>, depth: usize) -> Result<u64, DecodeError> {

@@ -203,6 +203,7 @@ mod tests {
             ordinals: Ordinals::default(),
             fingerprint: Fingerprint::default(),
             served: Served::default(),
+            position: 0,
         }
     }
 
