@@ -8,6 +8,7 @@ pub mod log;
 pub mod model;
 pub mod policy;
 pub mod storage;
+pub mod upkeep;
 
 pub use log::{
     Appended, Environment, Error, FixedEnvironment, Log, MarkOptions, PlannedRead, Reader, Restored, Result,

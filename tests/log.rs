@@ -38,3 +38,20 @@ fn what_is_committed_is_there_after_reopening() {
 fn break_lock(dir: &tempfile::TempDir) {
     std::fs::remove_file(dir.path().join("l/LOCK")).unwrap();
 }
+
+#[test]
+fn verify_says_that_a_good_log_is_good() {
+    use snaplog::upkeep::verify::{Level, Options, verify};
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::init(dir.path().join("l"), DIRECTED).unwrap();
+    let writer = log.writer().unwrap();
+    for n in 0..100 {
+        writer.append(&Event::node(n)).unwrap();
+    }
+    writer.close().unwrap();
+    for level in [Level::Quick, Level::Checksums, Level::Replay] {
+        let report = verify(&log, Options { level, max_duration: None }).unwrap();
+        assert!(report.sound && report.complete, "{report:#?}");
+        assert_eq!(report.markers_good, 5, "{report:#?}");
+    }
+}

@@ -14,6 +14,7 @@
 //! Duplicate keys, lone surrogates, larger integers and nesting beyond
 //! [`MAX_DEPTH`](crate::model::limits::MAX_DEPTH) are errors, each with its place.
 
+pub mod dump;
 mod fault;
 pub mod json_read;
 pub mod json_write;

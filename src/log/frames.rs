@@ -162,6 +162,51 @@ impl Frames {
         Ok(Step::Frame { offset, header, payload })
     }
 
+    /// After a bad frame: goes to the next one that is whole and belongs to this segment, if there is one. Whether it
+    /// follows what was before is not known any more.
+    pub(crate) fn resync(&mut self) -> Result<bool> {
+        let finder = memmem::Finder::new(&MAGIC);
+        let mut at = self.offset.saturating_add(1);
+        while at < self.limit {
+            let window = self.bytes(at, CHUNK_BYTES)?;
+            let Some(found) = finder.find(window) else {
+                // A magic that begins in the last bytes is looked at again in the next window.
+                let step = window.len().saturating_sub(MAGIC.len().saturating_sub(1)).max(1);
+                at = at.saturating_add(len_u64(step));
+                continue;
+            };
+            at = at.saturating_add(len_u64(found));
+            if self.is_frame(at)? {
+                return Ok(true);
+            }
+            at = at.saturating_add(1);
+        }
+        self.offset = self.limit;
+        Ok(false)
+    }
+
+    /// Whether a whole frame of this segment stands at `offset`; goes there if so.
+    fn is_frame(&mut self, offset: u64) -> Result<bool> {
+        let Ok(header) = frame::header(self.bytes(offset, HEADER_BYTES)?) else { return Ok(false) };
+        if header.tag != self.expect.tag || header.frame_len() > self.limit.saturating_sub(offset) {
+            return Ok(false);
+        }
+        let stored = usize::try_from(header.stored_len).unwrap_or(usize::MAX);
+        let payload = self.bytes(offset.saturating_add(len_u64(HEADER_BYTES)), stored)?;
+        if frame::check_payload(&header, payload).is_err() {
+            return Ok(false);
+        }
+        self.offset = offset;
+        self.expect = Expect {
+            tag: header.tag,
+            chain: header.previous,
+            seq: header.first_seq,
+            time: header.time,
+            synced: header.synced,
+        };
+        Ok(true)
+    }
+
     /// Up to `len` bytes at `offset`: fewer only where the file ends.
     fn bytes(&mut self, offset: u64, len: usize) -> Result<&[u8]> {
         let start = offset.checked_sub(self.buffer_at).and_then(|start| usize::try_from(start).ok());

@@ -19,7 +19,7 @@ pub use error::{Error, Result};
 pub use reader::{PlannedRead, Reader, Restored};
 pub use writer::{Appended, MarkOptions, Status, Writer};
 
-pub(crate) use frames::{Segment, Step, examine_tail};
+pub(crate) use frames::{Segment, Step};
 pub(crate) use reader::check_marker;
 pub(crate) use replay::{Place, Replay, Until, Visitor};
 pub(crate) use strays::find as find_strays;
@@ -53,7 +53,7 @@ impl Log {
     /// [`Error::AlreadyALog`], [`Error::NotEmpty`], or what the file system says.
     pub fn init(dir: impl AsRef<Path>, kind: GraphKind) -> Result<Self> {
         let storage = Arc::new(LocalStorage::new(dir.as_ref()));
-        Self::init_in(storage, Arc::new(SystemEnvironment), kind, &Config::template())
+        Self::init_in(storage, Arc::new(SystemEnvironment), kind, Config::template())
     }
 
     /// Makes a log in any storage. `config`: the text of its snaplog.toml.

@@ -23,6 +23,13 @@ pub(crate) enum Until {
     Time(Timestamp),
 }
 
+impl Until {
+    /// Whether a replay ends before the event `next`.
+    fn is_before(self, next: Seq) -> bool {
+        matches!(self, Self::Seq(last) if next > last)
+    }
+}
+
 /// Who is told what a replay comes by. The graph is as it is at that place.
 pub(crate) trait Visitor {
     /// A marker's frame.
@@ -92,7 +99,7 @@ impl Replay {
         until: Until,
         visitor: &mut impl Visitor,
     ) -> Result<bool> {
-        if self.is_past(until, piece.first_seq) {
+        if until.is_before(piece.first_seq) {
             return Ok(true);
         }
         let segment = Segment::open(view.storage.as_ref(), view.in_force.log_id, piece.id)?;
@@ -136,10 +143,6 @@ impl Replay {
         Ok(false)
     }
 
-    fn is_past(&self, until: Until, next: Seq) -> bool {
-        matches!(until, Until::Seq(last) if next > last)
-    }
-
     fn events_frame(
         &mut self,
         header: &FrameHeader,
@@ -148,7 +151,7 @@ impl Replay {
         visitor: &mut impl Visitor,
         place: Place<'_>,
     ) -> Result<bool> {
-        if self.is_past(until, header.first_seq) && header.events > 0 {
+        if until.is_before(header.first_seq) && header.events > 0 {
             return Ok(true);
         }
         let meaning = |what| place.damage(Fault::Meaning { what });

@@ -18,7 +18,7 @@ use crate::model::graph::{Changes, Graph};
 use crate::model::limits::{
     MAX_BATCH_BYTES, MAX_EVENT_BYTES, MAX_SOURCE_NAME_BYTES, MAX_SOURCES, MAX_TIER_NAME_BYTES,
 };
-use crate::model::marker::{Marker, Ordinals, Served};
+use crate::model::marker::{Marker, Ordinals};
 use crate::model::position::{LogId, MarkerId, Seq};
 use crate::model::time::Timestamp;
 use crate::policy::config::{Config, Durability};
@@ -230,7 +230,7 @@ impl Core {
         // The batch has a frame to itself, so that what was taken in before is not lost with it.
         self.flush()?;
         let savepoint = self.graph.savepoint();
-        let before = (self.payload.mark(), self.next_seq, self.time, self.held);
+        let before = (self.payload.mark(), self.next_seq, self.time, self.held, self.unsynced_events);
         let mut outcome = Vec::with_capacity(events.len());
         for (at, event) in events.iter().enumerate() {
             let taken = self.take_in(event, None, None).and_then(|appended| {
@@ -248,6 +248,7 @@ impl Core {
                     self.graph.release();
                     self.payload.roll_back(before.0);
                     (self.next_seq, self.time, self.held) = (before.1, before.2, before.3);
+                    self.unsynced_events = before.4;
                     self.batch_events = 0;
                     return Err(match error {
                         Error::Refused(refusal) => Error::BatchRefused { at, refusal },
@@ -535,11 +536,6 @@ impl Core {
             source.lines = source.lines.saturating_add(1);
             source.unsaid = true;
         }
-    }
-
-    /// How far the schedule has been served.
-    pub(super) fn served(&self) -> Served {
-        self.schedule.served()
     }
 }
 

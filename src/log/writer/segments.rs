@@ -18,7 +18,6 @@ use super::core::Core;
 /// The segment that the session writes.
 #[derive(Debug)]
 pub(super) struct OpenSegment {
-    pub(super) id: SegmentId,
     path: String,
     file: Box<dyn WriteFile>,
     tag: u64,
@@ -198,7 +197,6 @@ impl Core {
         let tmp = format!("{name}{}", names::TMP_SUFFIX);
         let file = storage.create(&tmp).map_err(Error::io("create", storage.location(&tmp)))?;
         let mut segment = OpenSegment {
-            id,
             path: path.clone(),
             file,
             tag: head.tag,
