@@ -1,4 +1,6 @@
 //! The engine through its public API.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
 use snaplog::{Appended, Event, GraphKind, Log, MarkOptions, Selector, Seq};
 
 const DIRECTED: GraphKind = GraphKind { directed: true, multigraph: false };

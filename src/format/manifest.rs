@@ -189,6 +189,9 @@ impl Current {
     pub fn decode(bytes: &[u8]) -> Result<(Prefix, Self), Fault> {
         let (prefix, current): (_, Self) = header::decode(FileKind::Current, bytes, MAX_CURRENT_BYTES)?;
         whole("CURRENT", bytes, &prefix)?;
+        if prefix.number != current.generation.0 {
+            return Err(Fault::Meaning { what: "the header of CURRENT has another number than its body" });
+        }
         Ok((prefix, current))
     }
 

@@ -127,6 +127,19 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether a crash in the middle of a write can leave this where a frame should stand: short, foreign or wrong bytes.
+    /// Whole frames that say what cannot be are another matter: a faulty or newer program wrote them.
+    pub fn may_be_torn(&self) -> bool {
+        matches!(
+            self,
+            Self::Truncated { .. }
+                | Self::Magic { .. }
+                | Self::Checksum { .. }
+                | Self::ForeignFile { .. }
+                | Self::Chain { .. }
+        )
+    }
+
     /// A stable name for the kind of fault, for programs.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -285,7 +285,7 @@ pub(crate) fn examine_tail(segment: &Segment) -> Result<Tail> {
             }
             Step::End => break,
             Step::Bad { offset, fault } => {
-                if frames.sealed || later_claim(segment, offset)? {
+                if frames.sealed || !fault.may_be_torn() || later_claim(segment, offset)? {
                     damage = Some((offset, fault));
                 } else {
                     torn = Some(fault);
@@ -329,6 +329,7 @@ fn later_claim(segment: &Segment, bad: u64) -> Result<bool> {
             if let Ok(header) = frame::header(chunk.get(found..).unwrap_or_default())
                 && header.tag == segment.head.tag
                 && header.synced > bad
+                && header.synced <= at.saturating_add(len_u64(found))
             {
                 return Ok(true);
             }

@@ -83,6 +83,11 @@ impl View {
             };
             let tail = examine_tail(&segment)?;
             damage = tail.damage.clone().map(|(offset, fault)| segment.damage(offset, fault));
+            // What the manifest speaks of was durable before it was put in force.
+            if damage.is_none() && tail.end.next_seq < in_force.manifest.next_seq {
+                let (expected, found) = (in_force.manifest.next_seq, tail.end.next_seq);
+                damage = Some(segment.damage(tail.end.offset, Fault::Sequence { expected, found }));
+            }
             let end = match rule {
                 TailRule::Valid => tail.end,
                 TailRule::Claimed => tail.claim,

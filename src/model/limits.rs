@@ -12,7 +12,7 @@ pub const MAX_VALUE_BYTES: usize = 4 << 20;
 pub const MAX_EVENT_BYTES: usize = 8 << 20;
 /// Largest batch: the events of one frame together, in bytes.
 pub const MAX_BATCH_BYTES: usize = 16 << 20;
-/// Births of each kind (nodes, edges, names, state items) in the life of a log.
+/// Most births of each kind (nodes, edges, names, state items) in the life of a log.
 pub const MAX_ORDINAL: u32 = u32::MAX - 1;
 /// Longest label of a marker, in bytes of UTF-8.
 pub const MAX_LABEL_BYTES: usize = 256;

@@ -216,10 +216,10 @@ pub struct DirEntry {
 /// # Errors
 /// `FileTooLarge` for a longer one, before anything is allocated for it; what [`Storage::open`] and
 /// [`ReadFile::read_exact_at`] return.
-pub fn read_all(storage: &dyn Storage, name: &str, max_len: u64) -> io::Result<Vec<u8>> {
+pub fn read_all(storage: &dyn Storage, name: &str, max_len: usize) -> io::Result<Vec<u8>> {
     let file = storage.open(name)?;
     let len = file.len()?;
-    let room = usize::try_from(len).ok().filter(|_| len <= max_len).ok_or_else(|| {
+    let room = usize::try_from(len).ok().filter(|len| *len <= max_len).ok_or_else(|| {
         let message = format!("the file has {len} bytes, at most {max_len} are allowed here");
         io::Error::new(io::ErrorKind::FileTooLarge, message)
     })?;

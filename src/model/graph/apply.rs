@@ -175,7 +175,7 @@ impl Graph {
 }
 
 fn birth(what: &'static str, next: u32) -> Result<u32, Inconsistency> {
-    if next > MAX_ORDINAL { Err(Inconsistency::UsedUp { what }) } else { Ok(next) }
+    if next >= MAX_ORDINAL { Err(Inconsistency::UsedUp { what }) } else { Ok(next) }
 }
 
 fn dead(what: &'static str, ordinal: u32) -> Inconsistency {

@@ -177,8 +177,6 @@ impl Graph {
         }
         let (src_bytes, dst_bytes) = (checked_id(src.as_ref())?, checked_id(dst.as_ref())?);
         let key_bytes = key.map(|key| checked_id(key.as_ref())).transpose()?;
-        room("nodes", self.nodes.next(), 2)?;
-        room("edges", self.edges.next(), 1)?;
 
         let (known_src, known_dst) =
             (self.find_node(src_bytes.as_slice()), self.find_node(dst_bytes.as_slice()));
@@ -197,6 +195,8 @@ impl Graph {
             return Ok(());
         }
 
+        room("nodes", self.nodes.next(), 2)?;
+        room("edges", self.edges.next(), 1)?;
         let attrs = self.image(attrs, out)?;
         let mut next = NodeOrd(self.nodes.next());
         let mut born = |id: &Id| {
