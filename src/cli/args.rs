@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Context, init, list};
+use super::{Context, dump, init, list, verify};
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
 #[derive(Debug, Parser)]
@@ -111,6 +111,8 @@ impl ColorArg {
 pub(super) enum Command {
     Init(init::InitArgs),
     List(list::ListArgs),
+    Verify(verify::VerifyArgs),
+    Dump(dump::DumpArgs),
 }
 
 /// Runs a command.
@@ -118,5 +120,7 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
     match command {
         Command::Init(args) => init::run(args, context),
         Command::List(args) => list::run(args, context),
+        Command::Verify(args) => verify::run(args, context),
+        Command::Dump(args) => dump::run(args, context),
     }
 }

@@ -3,11 +3,13 @@
 //! A command is a struct of arguments and `fn run(args, &Context) -> Result<(), Failure>`; [`args`] lists them all.
 
 mod args;
+mod dump;
 mod failure;
 mod init;
 mod json;
 mod list;
 mod output;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
