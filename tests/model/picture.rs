@@ -35,6 +35,8 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Bool(b) => format!("bool {b}"),
         Value::Int(n) => format!("int {n}"),
+        // There is one NaN.
+        Value::Float(x) if x.is_nan() => "float nan".to_owned(),
         Value::Float(x) => format!("float {:016x}", x.to_bits()),
         Value::Str(s) => format!("str {s:?}"),
         Value::Bytes(b) => format!("bytes {b:?}"),
