@@ -9,7 +9,7 @@ use crate::model::event::{Attrs, Event, Refusal};
 use crate::model::id::{Id, IdRef};
 use crate::model::image::{Image, NameSet, encode_image, encode_names};
 use crate::model::limits::{
-    MAX_DEPTH, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_ORDINAL, MAX_VALUE_BYTES,
+    MAX_DEPTH, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_IMAGE_BYTES, MAX_NAME_BYTES, MAX_ORDINAL, MAX_VALUE_BYTES,
 };
 use crate::model::position::{EdgeOrd, ItemOrd, NameOrd, NodeOrd};
 use crate::model::record::Record;
@@ -388,6 +388,9 @@ impl Graph {
     ) -> Result<Option<Vec<u8>>, Refusal> {
         let mut list = self.attributes(attrs, out)?;
         if let Some(old) = old {
+            let added = list.iter().map(|(_, value)| value.len().saturating_add(NAME_ROOM)).sum::<usize>();
+            let size = old.as_bytes().len().saturating_add(added);
+            bound("the size of all attributes together", size, MAX_IMAGE_BYTES)?;
             let mut old = old.iter().peekable();
             list.retain(|(name, value)| {
                 while old.next_if(|(n, _)| n < name).is_some() {}
@@ -419,6 +422,9 @@ fn room(what: &'static str, next: u32, births: u32) -> Result<(), Refusal> {
         _ => Err(Refusal::OrdinalsUsedUp { what, max: MAX_ORDINAL }),
     }
 }
+
+/// Most bytes that a name's ordinal takes in an image.
+const NAME_ROOM: usize = 5;
 
 fn image_of(list: &[(NameOrd, Vec<u8>)]) -> Vec<u8> {
     let mut to = Encoder::new();
