@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Context, completions, init, list, man, mark, pin, restore, stats};
+use super::{Context, completions, dump, init, list, man, mark, pin, restore, stats, verify};
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
 #[derive(Debug, Parser)]
@@ -116,6 +116,8 @@ pub(super) enum Command {
     Pin(pin::PinArgs),
     Unpin(pin::UnpinArgs),
     Restore(restore::RestoreArgs),
+    Verify(verify::VerifyArgs),
+    Dump(dump::DumpArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -130,6 +132,8 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
         Command::Pin(args) => pin::run(args, context),
         Command::Unpin(args) => pin::run_unpin(args, context),
         Command::Restore(args) => restore::run(args, context),
+        Command::Verify(args) => verify::run(args, context),
+        Command::Dump(args) => dump::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),
     }

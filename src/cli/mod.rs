@@ -4,6 +4,7 @@
 
 mod args;
 mod completions;
+mod dump;
 mod failure;
 mod files;
 mod init;
@@ -15,6 +16,7 @@ mod output;
 mod pin;
 mod restore;
 mod stats;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
