@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use snaplog::exchange::new_log::{Beginning, write_log};
 use snaplog::exchange::{WriteError, ndjson, node_link};
-use snaplog::{Config, Graph, Log, Marker, Restored, Value};
+use snaplog::{Config, Graph, Log, Marker, Restored, Timestamp, Value};
 
 use super::Format;
 use crate::cli::Context;
@@ -113,7 +113,8 @@ impl Target {
             Self::NewLog(path) => {
                 let staged = Staged::beside(path)?;
                 let beginning = Beginning {
-                    time: marker.map_or(restored.time, |marker| marker.time),
+                    // Before the first event there is no time.
+                    time: time(restored, marker).unwrap_or_else(|| log.environment().now()),
                     tiers: marker.map(|marker| marker.tiers.as_slice()).unwrap_or_default(),
                     label: marker.and_then(|marker| marker.label.as_deref()),
                     pinned: marker.is_some_and(|marker| marker.pinned),
@@ -134,6 +135,12 @@ fn write_graph(graph: &Graph, format: Format, about: &Value, to: &mut dyn Write)
     }
 }
 
+/// The time of the point that is restored.
+fn time(restored: &Restored, marker: Option<&Marker>) -> Option<Timestamp> {
+    let time = marker.map_or(restored.time, |marker| marker.time);
+    (time > Timestamp::MIN).then_some(time)
+}
+
 /// Where a document comes from: `graph.snaplog` in node-link.
 fn about(log: &Log, restored: &Restored, marker: Option<&Marker>) -> Value {
     let text = |text: Option<String>| text.map_or(Value::Null, Value::Str);
@@ -142,7 +149,7 @@ fn about(log: &Log, restored: &Restored, marker: Option<&Marker>) -> Value {
         ("log_id", Value::Str(log.id().to_string())),
         ("marker", text(marker.map(|marker| marker.id.to_string()))),
         ("seq", i64::try_from(restored.seq.0).map_or(Value::Null, Value::Int)),
-        ("time", Value::Str(marker.map_or(restored.time, |marker| marker.time).to_string())),
+        ("time", text(time(restored, marker).map(|time| time.to_string()))),
         ("tiers", Value::List(tiers.into_iter().map(Value::Str).collect())),
         ("label", text(marker.and_then(|marker| marker.label.clone()))),
     ];
