@@ -3,12 +3,19 @@
 //! A command is a struct of arguments and `fn run(args, &Context) -> Result<(), Failure>`; [`args`] lists them all.
 
 mod args;
+mod completions;
 mod dump;
 mod failure;
+mod files;
 mod init;
 mod json;
 mod list;
+mod man;
+mod mark;
 mod output;
+mod pin;
+mod restore;
+mod stats;
 mod verify;
 
 use std::ffi::OsString;

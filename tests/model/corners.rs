@@ -408,7 +408,8 @@ fn a_state_key_is_a_value_or_a_map_until_nothing_is_left_of_it() {
     for event in [entry("v", 1), del_entry("v", 1), value("m"), del("m")] {
         assert_eq!(variant(&refused(&mut graph, &event)), "StateKind");
     }
-    let text = "state \"m\" is a map, not a value: delete its entries, one by one, first, or take another key";
+    let text =
+        "state \"m\" is a map, not a value: delete its entries, one by one, first, or take another key";
     assert_eq!(refused(&mut graph, &value("m")).to_string(), text);
     assert_eq!(put(&mut graph, &del_entry("m", 1)), Ok(1));
     assert_eq!(variant(&refused(&mut graph, &value("m"))), "StateKind");
