@@ -144,7 +144,7 @@ fn for_people(stats: &StatsDocument) -> String {
         (
             "  events",
             format!(
-                "{} in {} segments, {} of them compressed{}",
+                "{} in {} segment(s), {} of them compressed{}",
                 size(bytes.events),
                 number(stats.segments),
                 number(stats.compressed_segments),
