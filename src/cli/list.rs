@@ -35,7 +35,7 @@ pub(super) struct ListArgs {
 /// Lists the markers.
 pub(super) fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
     let log = context.open_log()?;
-    let reader = log.reader()?;
+    let reader = context.reader_of(&log)?;
     let mut markers = documents(&reader);
     if let Some(tier) = &args.tier {
         check_tier(&log, &reader, tier)?;

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
-use snaplog::Log;
+use snaplog::{Log, Reader};
 
 use args::{Arguments, ColorArg};
 use failure::Failure;
@@ -48,6 +48,20 @@ impl Context {
     /// Opens the log.
     pub(crate) fn open_log(&self) -> Result<Log, Failure> {
         Ok(Log::open(&self.dir)?)
+    }
+
+    /// Looks at a log. A snaplog.toml that cannot be used is no reason not to: it is told.
+    pub(crate) fn reader_of(&self, log: &Log) -> Result<Reader, Failure> {
+        let reader = log.reader()?;
+        if let Some(fault) = reader.config_fault() {
+            self.out.warn(&format!("{fault}; the defaults are used"));
+            let mut cause = std::error::Error::source(fault);
+            while let Some(source) = cause {
+                self.out.warn(&format!("  because: {source}"));
+                cause = source.source();
+            }
+        }
+        Ok(reader)
     }
 }
 

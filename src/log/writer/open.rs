@@ -77,6 +77,7 @@ impl Writer {
             manifest: in_force.manifest,
             graph: replay.graph,
             time: replay.time,
+            event_time: replay.event_time,
             next_seq: replay.next_seq,
             inherited,
             closed_bytes: closed,
