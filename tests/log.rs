@@ -65,7 +65,7 @@ fn a_marker_placed_by_hand_makes_no_tier_of_time_due() {
     use std::sync::Arc;
     let clock = Arc::new(FixedEnvironment::new(Timestamp(0)));
     let storage = Arc::new(SimStorage::new());
-    let log = Log::init_in(storage, Arc::clone(&clock) as _, DIRECTED, Config::template()).unwrap();
+    let log = Log::init_in(storage, clock.clone(), DIRECTED, Config::template()).unwrap();
     let writer = log.writer().unwrap();
     writer.append(&Event::node("a")).unwrap();
     writer.close().unwrap();
