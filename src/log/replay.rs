@@ -118,7 +118,10 @@ impl Replay {
             let place = Place { path: &segment.path, offset };
             match header.frame_type {
                 FrameType::Events => {
-                    if self.events_frame(&header, payload, until, visitor, place)? {
+                    // What stands after the last event that is wanted is not looked at: it may be damaged.
+                    if self.events_frame(&header, payload, until, visitor, place)?
+                        || until.is_before(self.next_seq)
+                    {
                         return Ok(true);
                     }
                 }
