@@ -12,7 +12,7 @@ pub mod upkeep;
 
 pub use log::{
     Appended, Environment, Error, FixedEnvironment, Log, MarkOptions, PlannedRead, Reader, Restored, Result,
-    Status, SystemEnvironment, Writer,
+    SegmentInfo, Status, SystemEnvironment, Usage, Writer,
 };
 pub use model::event::{Attrs, Event, Refusal};
 pub use model::fingerprint::Fingerprint;

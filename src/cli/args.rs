@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Context, init, list};
+use super::{Context, completions, init, list, man, mark, pin, restore, stats};
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
 #[derive(Debug, Parser)]
@@ -111,6 +111,13 @@ impl ColorArg {
 pub(super) enum Command {
     Init(init::InitArgs),
     List(list::ListArgs),
+    Stats(stats::StatsArgs),
+    Mark(mark::MarkArgs),
+    Pin(pin::PinArgs),
+    Unpin(pin::UnpinArgs),
+    Restore(restore::RestoreArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Runs a command.
@@ -118,5 +125,12 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
     match command {
         Command::Init(args) => init::run(args, context),
         Command::List(args) => list::run(args, context),
+        Command::Stats(args) => stats::run(args, context),
+        Command::Mark(args) => mark::run(args, context),
+        Command::Pin(args) => pin::run(args, context),
+        Command::Unpin(args) => pin::run_unpin(args, context),
+        Command::Restore(args) => restore::run(args, context),
+        Command::Completions(args) => completions::run(args, context),
+        Command::Man(args) => man::run(args, context),
     }
 }

@@ -1,5 +1,7 @@
 //! The JSON documents. docs/json.md describes them: fields are added, never changed.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use snaplog::Marker;
 
@@ -94,4 +96,80 @@ impl MarkerDocument {
             layout: marker.fingerprint.layout.to_string(),
         }
     }
+}
+
+/// What a restore did, or would do.
+#[derive(Debug, Serialize)]
+pub(super) struct RestoreDocument {
+    pub(super) marker: Option<MarkerDocument>,
+    pub(super) reason: String,
+    pub(super) seq: Option<u64>,
+    pub(super) time: Option<String>,
+    pub(super) nodes: Option<u64>,
+    pub(super) edges: Option<u64>,
+    pub(super) fingerprint: Option<String>,
+    pub(super) layout: Option<String>,
+    pub(super) segments: Vec<SegmentDocument>,
+    pub(super) events_replayed: Option<u64>,
+    pub(super) format: &'static str,
+    pub(super) output: String,
+    pub(super) replaces: bool,
+    pub(super) attrs_left_out: u64,
+    pub(super) dry_run: bool,
+    pub(super) seconds: f64,
+}
+
+/// A part of a file that a restore reads.
+#[derive(Debug, Serialize)]
+pub(super) struct SegmentDocument {
+    pub(super) file: String,
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) bytes: u64,
+}
+
+/// A marker that was placed, pinned or unpinned.
+#[derive(Debug, Serialize)]
+pub(super) struct MarkDocument {
+    pub(super) marker: MarkerDocument,
+}
+
+/// A log in figures.
+#[derive(Debug, Serialize)]
+pub(super) struct StatsDocument {
+    pub(super) log_id: String,
+    pub(super) created: String,
+    pub(super) directed: bool,
+    pub(super) multigraph: bool,
+    pub(super) last_seq: u64,
+    pub(super) nodes: Option<u64>,
+    pub(super) edges: Option<u64>,
+    pub(super) markers: MarkerTotals,
+    pub(super) bytes: ByteTotals,
+    pub(super) segments: u64,
+    pub(super) compressed_segments: u64,
+    pub(super) last_marker: Option<String>,
+    pub(super) last_prune: Option<String>,
+    pub(super) last_verify: Option<String>,
+    pub(super) last_drill: Option<String>,
+}
+
+/// How many markers there are.
+#[derive(Debug, Serialize)]
+pub(super) struct MarkerTotals {
+    pub(super) total: u64,
+    pub(super) by_tier: BTreeMap<String, u64>,
+    pub(super) pinned: u64,
+    pub(super) expired: u64,
+    pub(super) restorable: u64,
+}
+
+/// How much room a log takes.
+#[derive(Debug, Serialize)]
+pub(super) struct ByteTotals {
+    pub(super) total: u64,
+    pub(super) events: u64,
+    pub(super) snapshots: u64,
+    pub(super) trash: u64,
+    pub(super) raw: u64,
 }

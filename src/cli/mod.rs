@@ -3,11 +3,18 @@
 //! A command is a struct of arguments and `fn run(args, &Context) -> Result<(), Failure>`; [`args`] lists them all.
 
 mod args;
+mod completions;
 mod failure;
+mod files;
 mod init;
 mod json;
 mod list;
+mod man;
+mod mark;
 mod output;
+mod pin;
+mod restore;
+mod stats;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

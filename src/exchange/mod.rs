@@ -20,6 +20,7 @@ pub mod ingest;
 pub mod json_read;
 pub mod json_write;
 pub mod ndjson;
+pub mod new_log;
 pub mod node_link;
 mod order;
 

@@ -396,6 +396,22 @@ impl Core {
         Ok(marker)
     }
 
+    /// Places the marker that a log begins with when it goes on from another one: in any number of tiers. The schedule
+    /// takes what is there for served, or the next session would mark it once more.
+    pub(super) fn mark_beginning(
+        &mut self,
+        tiers: Vec<String>,
+        label: Option<String>,
+        pinned: bool,
+        time: Timestamp,
+    ) -> Result<Marker> {
+        let time = self.time_of(Some(time))?;
+        drop(self.schedule.take(self.graph.counts().high_water, time));
+        let marker = self.push_marker(tiers, label, pinned, time)?;
+        self.sync()?;
+        Ok(marker)
+    }
+
     fn push_marker(
         &mut self,
         tiers: Vec<String>,

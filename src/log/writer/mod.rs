@@ -157,6 +157,18 @@ impl Writer {
         self.shared.with(|core| core.mark(options, Some(time)))
     }
 
+    /// Places the marker that a log begins with when it goes on from another one; see
+    /// [`new_log`](crate::exchange::new_log).
+    pub(crate) fn mark_beginning(
+        &self,
+        tiers: Vec<String>,
+        label: Option<String>,
+        pinned: bool,
+        time: Timestamp,
+    ) -> Result<Marker> {
+        self.shared.with(|core| core.mark_beginning(tiers, label, pinned, time))
+    }
+
     /// Pins a marker, or takes the pin off; durable on return.
     ///
     /// # Errors
