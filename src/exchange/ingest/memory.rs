@@ -39,16 +39,17 @@ pub(super) fn pass_over<I: Input>(
     known: Option<&Source>,
 ) -> io::Result<(Text<I>, Start, Option<Prefix>)> {
     let mut text = Text::new(input)?;
-    let (start, prefix) = match known {
-        None => (Start::Beginning, None),
-        Some(known) => match read_prefix(&mut text, known)? {
-            Some(prefix) => (Start::After { lines: known.lines }, Some(prefix)),
-            None => {
-                text = text.restart()?;
-                (Start::Changed, None)
-            }
-        },
-    };
+    let mut start = Start::Beginning;
+    let mut prefix = None;
+    if let Some(known) = known {
+        prefix = read_prefix(&mut text, known)?;
+        if prefix.is_some() {
+            start = Start::After { lines: known.lines };
+        } else {
+            start = Start::Changed;
+            text = text.restart()?;
+        }
+    }
     text.settle();
     Ok((text, start, prefix))
 }

@@ -71,6 +71,8 @@ pub enum Start {
         /// Lines that are in the log.
         lines: u64,
     },
+    /// Nowhere: the log has all of this document already.
+    AtTheEnd,
     /// At the beginning: the input is not the one of that name that was read before.
     Changed,
 }

@@ -51,8 +51,8 @@ fn run(
     };
     let start = start(known.as_ref(), &document);
     observer.starts(start);
-    if let Start::After { lines } = start {
-        tally.report.lines_already_read = lines;
+    if start == Start::AtTheEnd {
+        tally.report.lines_already_read = 1;
         return Ok(());
     }
     let kind = tally.writer.with_graph(|graph| graph.kind())?;
@@ -92,7 +92,7 @@ fn start(known: Option<&Source>, document: &[u8]) -> Start {
     match known {
         None => Start::Beginning,
         Some(known) if known.bytes == len_u64(document.len()) && known.digest == digest(document) => {
-            Start::After { lines: known.lines }
+            Start::AtTheEnd
         }
         Some(_) => Start::Changed,
     }

@@ -298,7 +298,7 @@ fn a_document_is_read_once() {
     zstd::Encoder::new(&mut packed, 3).unwrap().auto_finish().write_all(DOCUMENT.as_bytes()).unwrap();
     let report = node_link(&writer, input(packed), &named("y"), &mut notes).unwrap();
     assert_eq!((report.unchanged, report.events_written), (4, 0));
-    assert_eq!(notes.starts, [Start::Beginning, Start::After { lines: 1 }, Start::Beginning]);
+    assert_eq!(notes.starts, [Start::Beginning, Start::AtTheEnd, Start::Beginning]);
 }
 
 #[test]
