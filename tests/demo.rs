@@ -270,7 +270,7 @@ fn is_complete(log: &Path) -> bool {
 #[test]
 fn an_interrupt_leaves_the_rest_for_later() {
     let bench = Bench::new();
-    bench.fill(2000, 5);
+    bench.fill(1000, 5);
     let child = bench.command("log", &[]).spawn().unwrap();
     for _ in 0..500 {
         let begun = Log::open(bench.log("log")).is_ok_and(|log| log.reader().unwrap().last_seq().0 > 10);
@@ -286,5 +286,5 @@ fn an_interrupt_leaves_the_rest_for_later() {
     let output = bench.demo("log", &[]);
     assert!(stderr(&output).contains("resuming the crawl"), "{}", stderr(&output));
     assert!(output.status.success());
-    assert_eq!(bench.graph("log").nodes().count(), 1 + 3 + 21 + 2000 * 6);
+    assert_eq!(bench.graph("log").nodes().count(), 1 + 3 + 21 + 1000 * 6);
 }

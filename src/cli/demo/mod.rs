@@ -59,6 +59,8 @@ pub(super) fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     let log = open_or_init(&dir)?;
     tree.leave_out(&dir);
     let writer = log.writer()?;
+    // A marker that a power cut takes is crawled again: so it need not be synced by itself.
+    writer.set_sync_markers(false)?;
     let mut crawl = Crawl::new(&tree, &writer)?;
     let is_new = crawl.waiting() > 0;
     announce(&crawl, &tree, &dir, context);
