@@ -1,5 +1,5 @@
 //! `snaplog demo`, by the binary.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -287,4 +287,22 @@ fn an_interrupt_leaves_the_rest_for_later() {
     assert!(stderr(&output).contains("resuming the crawl"), "{}", stderr(&output));
     assert!(output.status.success());
     assert_eq!(bench.graph("log").nodes().count(), 1 + 3 + 21 + 1000 * 6);
+}
+
+#[test]
+fn the_document_is_as_docs_json_md_describes_it() {
+    let described = include_str!("../docs/json.md").split_once("## `demo`\n").unwrap().1;
+    let described = described.split("\n## ").next().unwrap();
+    let mut described: Vec<&str> = described
+        .lines()
+        .filter_map(|row| row.strip_prefix("| `")?.split_once('`'))
+        .map(|(field, _)| field)
+        .collect();
+    described.sort_unstable();
+    let bench = Bench::new();
+    bench.fill(1, 1);
+    let document: Json = serde_json::from_slice(&bench.demo("log", &["--json"]).stdout).unwrap();
+    let mut found: Vec<&String> = document.as_object().unwrap().keys().collect();
+    found.sort_unstable();
+    assert_eq!(found, described);
 }

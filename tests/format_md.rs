@@ -1,5 +1,5 @@
 //! FORMAT.md's worked example, byte by byte, against the code.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::as_conversions, reason = "tests")]
 
 use snaplog::format::frame::{self, HEADER_BYTES};
 use snaplog::format::segment::{SegmentHead, header_crc};

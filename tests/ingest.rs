@@ -1,5 +1,5 @@
 //! `snaplog ingest`, by the binary.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::fs;
 use std::io::Write as _;
@@ -85,7 +85,7 @@ fn end(log: &Path) -> End {
 }
 
 fn nodes(ids: std::ops::Range<u32>) -> String {
-    ids.map(|id| format!("{{\"op\":\"node\",\"id\":\"n{id}\"}}\n")).collect()
+    ids.fold(String::new(), |text, id| text + &format!("{{\"op\":\"node\",\"id\":\"n{id}\"}}\n"))
 }
 
 #[test]
@@ -253,6 +253,7 @@ fn an_interrupt_ends_it_in_good_order() {
     assert!(stderr(&output).contains("going on at line 101"), "{}", stderr(&output));
 }
 
+#[expect(clippy::panic, reason = "a test that waits in vain has failed")]
 fn wait_until(mut is_so: impl FnMut() -> bool) {
     for _ in 0..1000 {
         if is_so() {
@@ -287,4 +288,21 @@ fn killed_at_any_moment_it_goes_on_to_the_same_end() {
         assert_eq!(bench.end(), expected);
     }
     println!("{unfinished} of 12 kills came before the end");
+}
+
+#[test]
+fn the_document_is_as_docs_json_md_describes_it() {
+    let described = include_str!("../docs/json.md").split_once("## `ingest`\n").unwrap().1;
+    let described = described.split("\n## ").next().unwrap();
+    let mut described: Vec<&str> = described
+        .lines()
+        .filter_map(|row| row.strip_prefix("| `")?.split_once('`'))
+        .map(|(field, _)| field)
+        .collect();
+    described.sort_unstable();
+    let bench = Bench::new();
+    let document = bench.report(&[DATA]);
+    let mut found: Vec<&String> = document.as_object().unwrap().keys().collect();
+    found.sort_unstable();
+    assert_eq!(found, described);
 }

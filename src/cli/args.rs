@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Context, completions, demo, ingest, init, list, man, mark, pin, restore, stats};
+use super::{Context, completions, demo, dump, ingest, init, list, man, mark, pin, restore, stats, verify};
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
 #[derive(Debug, Parser)]
@@ -118,6 +118,8 @@ pub(super) enum Command {
     Unpin(pin::UnpinArgs),
     Restore(restore::RestoreArgs),
     Demo(demo::DemoArgs),
+    Verify(verify::VerifyArgs),
+    Dump(dump::DumpArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -134,6 +136,8 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
         Command::Unpin(args) => pin::run_unpin(args, context),
         Command::Restore(args) => restore::run(args, context),
         Command::Demo(args) => demo::run(args, context),
+        Command::Verify(args) => verify::run(args, context),
+        Command::Dump(args) => dump::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),
     }

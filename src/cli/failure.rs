@@ -198,3 +198,88 @@ fn line_of(error: &Error) -> Option<u64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use snaplog::format::Fault;
+    use snaplog::{MarkerId, Refusal, Seq};
+
+    use super::*;
+
+    fn report(error: &Error) -> Box<Report> {
+        match Failure::of(error) {
+            Failure::Untold(report) => report,
+            Failure::Told(exit) => panic!("nothing is told: {exit:?}"),
+        }
+    }
+
+    #[test]
+    fn every_error_of_the_library_has_its_exit_status() {
+        let path = || "crawl".to_owned();
+        let owner = || "pid 7 on host".to_owned();
+        let damage = |fault| Error::Damage { path: path(), offset: Some(96), fault };
+        let selector = Error::Selector;
+        let no_marker = SelectorError::NoSuchMarker { asked: "m9".into(), nearest: vec![], expired: None };
+        let two =
+            SelectorError::TwoMarkersWithLabel { label: "x".into(), ids: vec![MarkerId(1), MarkerId(2)] };
+        let poisoned = |cause| Error::Poisoned { cause: Arc::new(cause) };
+        for (error, exit) in [
+            (
+                Error::Io { action: "read", path: path(), source: io::ErrorKind::NotFound.into() },
+                Exit::Failed,
+            ),
+            (Error::AlreadyALog { path: path() }, Exit::Failed),
+            (Error::NotEmpty { path: path() }, Exit::Failed),
+            (Error::ReadOnly { path: path(), mask: 1 }, Exit::Failed),
+            (Error::Refused(Refusal::NoSuchNode { id: 1.into() }), Exit::Failed),
+            (Error::Declined { message: "no".into() }, Exit::Failed),
+            (Error::Closed, Exit::Failed),
+            // A newer format is not damage.
+            (damage(Fault::Version { major: 2, minor: 0 }), Exit::Failed),
+            (Error::BadMarker { message: "no".into() }, Exit::Usage),
+            (selector(SelectorError::BadSelector { text: "m".into(), hint: "h" }), Exit::Usage),
+            (Error::NotALog { path: path() }, Exit::NotFound),
+            (Error::NoSuchSeq { asked: Seq(9), last: Seq(3) }, Exit::NotFound),
+            (selector(no_marker), Exit::NotFound),
+            (selector(two), Exit::NotFound),
+            (damage(Fault::Meaning { what: "w" }), Exit::Damage),
+            (Error::Missing { path: path(), named_by: "CURRENT" }, Exit::Damage),
+            (Error::NewerThanManifest { path: path(), last: Seq(2), end: Seq(1) }, Exit::Damage),
+            (
+                Error::Mismatch { marker: MarkerId(1), expected: Box::default(), found: Box::default() },
+                Exit::Damage,
+            ),
+            (Error::Locked { path: path(), owner: owner() }, Exit::Locked),
+            (Error::NoAnswer { path: path(), owner: owner(), seconds: 10 }, Exit::Locked),
+            (poisoned(Error::Closed), Exit::Failed),
+            (poisoned(damage(Fault::Meaning { what: "w" })), Exit::Damage),
+        ] {
+            let report = report(&error);
+            assert_eq!(report.exit, exit, "{error}");
+            assert_eq!(report.kind, error.kind());
+        }
+    }
+
+    #[test]
+    fn causes_are_told_once_each_and_the_place_is_kept() {
+        let source = io::Error::other("the disk is gone");
+        let cause = Error::Io { action: "sync", path: "crawl/events-000001".into(), source };
+        let told = report(&Error::Poisoned { cause: Arc::new(cause) });
+        assert_eq!(told.causes, ["cannot sync crawl/events-000001", "the disk is gone"]);
+        assert_eq!(told.path.as_deref(), Some("crawl/events-000001"));
+        assert!(told.hint.is_some());
+        let fault = Fault::Meaning { what: "a segment ends before it begins" };
+        let told = report(&Error::Damage { path: "crawl/CURRENT".into(), offset: Some(96), fault });
+        assert_eq!((told.offset, told.causes.len()), (Some(96), 1));
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_away_is_no_failure() {
+        let told = Failure::output(&io::ErrorKind::BrokenPipe.into());
+        assert!(matches!(told, Failure::Told(Exit::Done)), "{told:?}");
+        let told = Failure::output(&io::ErrorKind::StorageFull.into());
+        assert!(matches!(&told, Failure::Untold(report) if report.exit == Exit::Failed), "{told:?}");
+    }
+}

@@ -5,6 +5,7 @@
 mod args;
 mod completions;
 mod demo;
+mod dump;
 mod failure;
 mod files;
 mod ingest;
@@ -20,6 +21,7 @@ mod pin;
 mod progress;
 mod restore;
 mod stats;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

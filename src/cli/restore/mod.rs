@@ -110,7 +110,7 @@ pub(super) fn node_link_file(
 ) -> Result<(), Failure> {
     let restored = reader.restore_marker(marker)?;
     let target = Target::new(Some(path), Format::NodeLink)?;
-    target.write(&restored, Some(marker), log, None, true, context).map(drop)
+    target.write(&restored, Some(marker), log, true, context).map(drop)
 }
 
 /// Restores.
@@ -133,8 +133,6 @@ pub(super) fn run(args: RestoreArgs, context: &Context) -> Result<(), Failure> {
     let replace = target.may_be_written(args.yes, context)?;
     let restored = aim.restore(&reader)?;
     told.restored(&restored, &aim, &reader);
-    let config = log.config_text()?;
-    let left_out =
-        target.write(&restored, aim.marker(&reader, restored.seq), &log, config, replace, context)?;
+    let left_out = target.write(&restored, aim.marker(&reader, restored.seq), &log, replace, context)?;
     told.done(left_out, &target, context, started)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use snaplog::{Fingerprint, Reader, Restored};
+use snaplog::{Fingerprint, Reader, Restored, Timestamp};
 
 use super::Format;
 use super::aim::Aim;
@@ -89,7 +89,7 @@ impl Told {
         let counts = restored.graph.counts();
         (document.nodes, document.edges) = (Some(counts.nodes), Some(counts.edges));
         document.events_replayed = Some(restored.events);
-        if document.time.is_none() {
+        if document.time.is_none() && restored.time > Timestamp::MIN {
             document.time = Some(restored.time.to_string());
         }
         // A marker's was compared with the graph's already.
@@ -152,11 +152,13 @@ impl Told {
             (true, true) => return context.out.json_beside_data(&self.document),
             (false, _) => {}
         }
-        let to = if target.is_stdout() { String::new() } else { format!(" into {}", self.document.output) };
-        context.out.say(&format!("restored {}{to}", self.point()));
-        context.out.say(&format!("  chosen: {}", self.document.reason));
+        context.out.say(&format!("restored {}", self.point()));
+        context.out.say(&format!("  chosen:  {}", self.document.reason));
+        if !target.is_stdout() {
+            context.out.say(&format!("  written: {}, as {}", self.document.output, self.document.format));
+        }
         if let (Some(_), Some(content)) = (&self.document.marker, &self.document.fingerprint) {
-            context.out.say(&format!("  the graph is what the marker says (fingerprint {content})"));
+            context.out.say(&format!("  checked: it is what the marker says, fingerprint {content}"));
         }
         Ok(())
     }

@@ -134,10 +134,7 @@ impl Writer {
     /// # Errors
     /// Any error ends the session.
     pub fn commit(&self) -> Result<Seq> {
-        self.shared.with(|core| {
-            core.sync()?;
-            Ok(core.durable)
-        })
+        self.shared.with(Core::commit)
     }
 
     /// Places a marker after the last event, durable on return. Costs one small frame, however large the graph. A label
