@@ -4,11 +4,11 @@ mod aim;
 mod report;
 mod target;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueEnum;
-use snaplog::Selector;
+use snaplog::{Log, Marker, Reader, Selector};
 
 use super::Context;
 use super::failure::Failure;
@@ -98,6 +98,19 @@ impl Format {
             Self::Log => "log",
         }
     }
+}
+
+/// Restores a marker as node-link JSON, and replaces what stands at `path`.
+pub(super) fn node_link_file(
+    reader: &Reader,
+    marker: &Marker,
+    log: &Log,
+    path: &Path,
+    context: &Context,
+) -> Result<(), Failure> {
+    let restored = reader.restore_marker(marker)?;
+    let target = Target::new(Some(path), Format::NodeLink)?;
+    target.write(&restored, Some(marker), log, true, context).map(drop)
 }
 
 /// Restores.
