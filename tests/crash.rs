@@ -222,7 +222,8 @@ fn a_power_cut_at_any_call_loses_nothing_that_was_acknowledged() {
             let world = World::new();
             let mut told = Told::default();
             world.storage.crash_at_call(call);
-            assert!(workload(&world, &mut told).is_err());
+            // The last call removes an old manifest, which nothing waits for.
+            assert!(workload(&world, &mut told).is_err() || call == calls);
             let what = format!("call {call} of {calls}, fate {fate}");
             match fate {
                 0 => world.storage.crash_all_lost(),
@@ -246,7 +247,7 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
             let world = World::new();
             let mut told = Told::default();
             world.storage.crash_at_call(call);
-            assert!(workload(&world, &mut told).is_err());
+            assert!(workload(&world, &mut told).is_err() || call == calls);
             world.storage.crash_seeded(call);
             // A recovery that goes on to make sure of what it found.
             world.storage.crash_at_call(world.storage.calls() + inner);
@@ -258,6 +259,7 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
                 let writer = log.writer()?;
                 let durable = usize::try_from(writer.commit()?.0).unwrap();
                 told.durable = told.durable.max(durable);
+                told.batches.clear();
                 writer.append(&event(durable))?;
                 writer.close()
             })();
