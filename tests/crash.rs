@@ -113,6 +113,11 @@ fn session(writer: &Writer, from: usize, told: &mut Told) -> Result<usize, Error
     for single in 0..SINGLES {
         writer.append(&event(next))?;
         next += 1;
+        // A marker that the schedule has placed is durable when the event returns.
+        if let Some(marker) = writer.status()?.last_marker.filter(|marker| marker.seq.0 == next as u64) {
+            told.markers.insert(marker.id, (marker.seq, marker.fingerprint));
+            told.durable = next;
+        }
         if single % 6 == 5 {
             told.durable = told.durable.max(usize::try_from(writer.commit()?.0).unwrap());
         }
