@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 const CONFIG: config::Configuration = config::standard();
 
 /// The largest document that [`from_bytes`] takes, in bytes.
-pub const MAX_DOCUMENT_BYTES: usize = 64 << 20;
+pub const MAX_DOCUMENT_BYTES: usize = 256 << 20;
 
 /// Why bytes could not be decoded. Offsets are relative to the start of the decoded slice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,11 +10,12 @@ use crate::format::manifest::{Current, Manifest};
 use crate::format::names::{self, FileName};
 use crate::format::records::{Item, PayloadDecoder, advance};
 use crate::format::segment::SegmentHead;
-use crate::log::{Error, Log, Result, Segment, Step};
+use crate::log::{Error, Result, Segment, Step};
 use crate::model::id::IdRef;
 use crate::model::image::{Image, NameSet};
 use crate::model::marker::{GraphKind, Marker};
 use crate::model::record::Record;
+use crate::storage::{Storage, read_all};
 
 /// A line of a dump.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,15 +30,15 @@ pub struct Line {
     pub fields: Json,
 }
 
-/// Dumps the file `name` of a log to `sink`; stops when `sink` says false.
+/// Dumps the file `name` of the log in `storage` to `sink`; stops when `sink` says false. The rest of the log need not
+/// be there, or be sound.
 ///
 /// # Errors
-/// If the name is none of a log's files, or the file cannot be read. What is wrong with its bytes is in the dump.
-pub fn dump(log: &Log, name: &str, sink: &mut dyn FnMut(Line) -> bool) -> Result<()> {
-    let storage = log.storage().as_ref();
+/// If the name is none of a log's files, or the file or its header cannot be read. What is wrong with its other bytes is
+/// in the dump.
+pub fn dump(storage: &dyn Storage, name: &str, sink: &mut dyn FnMut(Line) -> bool) -> Result<()> {
     let document = || {
-        crate::storage::read_all(storage, name, codec::MAX_DOCUMENT_BYTES)
-            .map_err(Error::io("read", storage.location(name)))
+        read_all(storage, name, codec::MAX_DOCUMENT_BYTES).map_err(Error::io("read", storage.location(name)))
     };
     let whole = |kind: &str, outcome: std::result::Result<Json, crate::format::Fault>| {
         let fields = outcome.unwrap_or_else(|fault| json!({ "fault": fault.to_string() }));
@@ -45,7 +46,7 @@ pub fn dump(log: &Log, name: &str, sink: &mut dyn FnMut(Line) -> bool) -> Result
     };
     match names::parse(name) {
         Some(FileName::Events(id)) => {
-            let segment = Segment::open(storage, log.id(), id)?;
+            let segment = Segment::open_any(storage, id)?;
             events(&segment, sink)
         }
         Some(FileName::Manifest(_)) => {

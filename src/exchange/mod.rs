@@ -19,6 +19,7 @@ mod fault;
 pub mod json_read;
 pub mod json_write;
 pub mod ndjson;
+pub mod new_log;
 pub mod node_link;
 mod order;
 

@@ -10,6 +10,8 @@ pub const LOCK: &str = "LOCK";
 pub const CURRENT: &str = "CURRENT";
 /// What other processes ask of a live writer.
 pub const REQUESTS: &str = "requests";
+/// What a prune set aside.
+pub const TRASH: &str = "trash";
 /// End of the name of a file that is not finished: never read, removed by the next writer.
 pub const TMP_SUFFIX: &str = ".tmp";
 

@@ -37,6 +37,26 @@ pub(crate) struct Segment {
 impl Segment {
     /// Opens a segment that the manifest names.
     pub(crate) fn open(storage: &dyn Storage, log_id: LogId, id: SegmentId) -> Result<Self> {
+        let segment = Self::open_any(storage, id)?;
+        let found = segment.prefix.log_id;
+        if found != log_id {
+            return Err(segment.damage(0, Fault::ForeignLog { expected: log_id, found }));
+        }
+        if segment.prefix.number != id.0 {
+            return Err(segment.damage(
+                0,
+                Fault::ForeignFile {
+                    what: "the header of an event segment",
+                    expected: id.0,
+                    found: segment.prefix.number,
+                },
+            ));
+        }
+        Ok(segment)
+    }
+
+    /// Opens a segment, whatever log it says it belongs to.
+    pub(crate) fn open_any(storage: &dyn Storage, id: SegmentId) -> Result<Self> {
         let name = names::events(id);
         let path = storage.location(&name);
         let file = storage.open(&name).map_err(|e| match e.kind() {
@@ -55,16 +75,6 @@ impl Segment {
             .map_err(damage)?;
         let bytes = read(prefix.length)?;
         let (prefix, head) = SegmentHead::decode(&bytes).map_err(damage)?;
-        if prefix.log_id != log_id {
-            return Err(damage(Fault::ForeignLog { expected: log_id, found: prefix.log_id }));
-        }
-        if prefix.number != id.0 {
-            return Err(damage(Fault::ForeignFile {
-                what: "the header of an event segment",
-                expected: id.0,
-                found: prefix.number,
-            }));
-        }
         let head_crc = header_crc(&bytes);
         Ok(Self { id, name, path, prefix, head, head_crc, file_len, file: Arc::from(file) })
     }

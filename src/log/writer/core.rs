@@ -118,6 +118,8 @@ pub(super) struct Core {
     pub(super) sync_markers: bool,
     /// Events since the last sync.
     unsynced_events: u64,
+    /// Whether anything was handed in: a session in which nothing was leaves the log alone.
+    touched: bool,
     /// Markers that the schedule placed in this session.
     pub(super) placed: u64,
     /// How often a time was earlier than the last one and was held at it.
@@ -178,6 +180,7 @@ impl Core {
             automatic: true,
             sync_markers: true,
             unsynced_events: 0,
+            touched: false,
             placed: 0,
             held: 0,
         }
@@ -208,7 +211,7 @@ impl Core {
     pub(super) fn is_unsynced(&self) -> bool {
         self.batch_events > 0
             || self.segment.as_ref().is_some_and(|segment| segment.dirty)
-            || self.inherited.as_ref().is_some_and(Inherited::has_unclaimed)
+            || (self.touched && self.inherited.as_ref().is_some_and(Inherited::has_unclaimed))
     }
 
     /// Takes in one event. A refused one leaves everything as it was.
@@ -281,6 +284,7 @@ impl Core {
     ) -> Result<Appended> {
         let time = self.time_of(ts)?;
         self.graph.resolve(event, changes)?;
+        self.touched = true;
         if changes.is_empty() {
             self.line_read(line);
             return Ok(Appended::Unchanged);
@@ -375,7 +379,7 @@ impl Core {
                 // Asked twice for the same: once is enough.
                 if let Some(marker) = self.markers.iter().rfind(|m| m.label.as_ref() == Some(label)) {
                     let marker = marker.clone();
-                    self.sync()?;
+                    self.commit()?;
                     return Ok(marker);
                 }
             }
@@ -393,6 +397,22 @@ impl Core {
         if self.sync_markers {
             self.sync()?;
         }
+        Ok(marker)
+    }
+
+    /// Places the marker that a log begins with when it goes on from another one: in any number of tiers. The schedule
+    /// takes what is there for served, or the next session would mark it once more.
+    pub(super) fn mark_beginning(
+        &mut self,
+        tiers: Vec<String>,
+        label: Option<String>,
+        pinned: bool,
+        time: Timestamp,
+    ) -> Result<Marker> {
+        let time = self.time_of(Some(time))?;
+        drop(self.schedule.take(self.graph.counts().high_water, time));
+        let marker = self.push_marker(tiers, label, pinned, time)?;
+        self.sync()?;
         Ok(marker)
     }
 
@@ -485,10 +505,17 @@ impl Core {
         Ok(())
     }
 
+    /// As [`sync`](Self::sync), of what an earlier session left as well; the last durable event.
+    pub(super) fn commit(&mut self) -> Result<Seq> {
+        self.touched = true;
+        self.sync()?;
+        Ok(self.durable)
+    }
+
     /// Pins a marker or takes the pin off; durable on return.
     pub(super) fn pin(&mut self, id: MarkerId, on: bool) -> Result<bool> {
         // The manifest may only speak of what is durable.
-        self.sync()?;
+        self.commit()?;
         let Some(marker) = self.markers.iter_mut().find(|marker| marker.id == id) else { return Ok(false) };
         if marker.pinned != on {
             marker.pinned = on;

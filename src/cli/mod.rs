@@ -1,0 +1,108 @@
+//! The command line: one file a command. It uses nothing that a user of the library has not.
+//!
+//! A command is a struct of arguments and `fn run(args, &Context) -> Result<(), Failure>`; [`args`] lists them all.
+
+mod args;
+mod completions;
+mod dump;
+mod failure;
+mod files;
+mod init;
+mod json;
+mod list;
+mod man;
+mod mark;
+mod output;
+mod pin;
+mod restore;
+mod stats;
+mod verify;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+use snaplog::Log;
+
+use args::{Arguments, ColorArg};
+use failure::Failure;
+use output::Output;
+
+/// What every command is given.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The log's directory.
+    pub(crate) dir: PathBuf,
+    /// Whether reports are JSON documents.
+    pub(crate) json: bool,
+    /// Whether only data and errors are wanted.
+    pub(crate) quiet: bool,
+    /// Whether a progress bar may be drawn on standard error: a terminal, and nobody said no.
+    pub(crate) progress: bool,
+    /// The way to the user.
+    pub(crate) out: Output,
+}
+
+impl Context {
+    /// Opens the log.
+    pub(crate) fn open_log(&self) -> Result<Log, Failure> {
+        Ok(Log::open(&self.dir)?)
+    }
+}
+
+/// Runs the command that the process was started with.
+pub(crate) fn run() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (color, json) = foresee(&words);
+    let command = Arguments::command().color(color.for_help());
+    let parsed = command.try_get_matches_from(words).and_then(|found| Arguments::from_arg_matches(&found));
+    let arguments = match parsed {
+        Ok(arguments) => arguments,
+        Err(error) => return output::usage(&error, json, color.for_streams()).into(),
+    };
+    let Arguments { global, command } = arguments;
+    let out = Output::new(global.color.for_streams(), global.quiet);
+    let progress = !global.quiet && !global.no_progress && out.is_attended();
+    let context = Context { dir: global.dir, json: global.json, quiet: global.quiet, progress, out };
+    match args::dispatch(command, &context) {
+        Ok(()) => failure::Exit::Done.into(),
+        Err(failure) => context.out.failure(&failure, context.json).into(),
+    }
+}
+
+/// What must be known before the command line is understood: errors and help follow it too.
+fn foresee(words: &[OsString]) -> (ColorArg, bool) {
+    let before_dashes = || words.iter().take_while(|word| *word != "--");
+    let json = before_dashes().any(|word| word == "--json");
+    let mut color = ColorArg::Auto;
+    let mut previous = None;
+    for word in before_dashes().filter_map(|word| word.to_str()) {
+        let value = if previous == Some("--color") { Some(word) } else { word.strip_prefix("--color=") };
+        match value {
+            Some("always") => color = ColorArg::Always,
+            Some("never") => color = ColorArg::Never,
+            _ => {}
+        }
+        previous = Some(word);
+    }
+    (color, json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn colour_and_json_are_known_before_the_rest_is_understood() {
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        assert_eq!(foresee(&words("snaplog --color never lst --json")), (ColorArg::Never, true));
+        assert_eq!(foresee(&words("snaplog --color=always list")), (ColorArg::Always, false));
+        assert_eq!(foresee(&words("snaplog list -- --json")), (ColorArg::Auto, false));
+    }
+}
