@@ -9,6 +9,7 @@ As a module: `read_log(path)` reads, checks and replays a log, and raises `LogEr
 """
 
 import argparse
+import base64
 import fcntl
 import json
 import math
@@ -26,7 +27,7 @@ CANONICAL_NAN = bytes.fromhex("000000000000f87f")
 ID_MAX, NAME_MAX, NESTING_MAX, VALUE_MAX = 16_384, 4_096, 64, 4_194_304
 EVENT_MAX, PAYLOAD_MAX, ORDINAL_MAX = 8_388_608, 16_777_280, 4_294_967_294
 LABEL_MAX, TIER_MAX, SOURCE_NAME_MAX, SOURCES_MAX = 256, 64, 4_096, 1_000
-SEGMENT_ENVELOPE_MAX, MANIFEST_MAX, CURRENT_MAX = 1_048_576, 64 << 20, 4_096
+SEGMENT_ENVELOPE_MAX, MANIFEST_MAX, CURRENT_MAX = 1_048_576, 256 << 20, 4_096
 
 
 class LogError(Exception):
@@ -627,15 +628,24 @@ class Graph:
         return {self.name_texts[name]: plain_value(value) for name, value in sorted(thing.attributes.items())}
 
     def plain_state(self):
-        """Collector state: {key: value} and {key: [[entry, value], …]}, by item ordinal."""
-        values, maps = {}, {}
+        """Collector state by key, in order of birth: a value, or the `Entries` of a map."""
+        state = {}
         for _, item in sorted(self.items.items()):
             key, value = self.name_texts[item.ends], plain_value(item.attributes)
             if item.id is None:
-                values[key] = value
+                state[key] = value
             else:
-                maps.setdefault(key, []).append([plain_id(item.id), value])
-        return values, maps
+                state.setdefault(key, Entries()).append((plain_id(item.id), value))
+        return state
+
+
+class Entries(list):
+    """The entries of a map of collector state: (entry, value), in order of birth."""
+
+    def json(self):
+        """An object if all entries are strings, else pairs."""
+        pairs = [[entry, json_value(value)] for entry, value in self]
+        return dict(pairs) if all(isinstance(entry, str) for entry, _ in self) else pairs
 
 
 # 8. Event payloads
@@ -895,7 +905,7 @@ class Log:
         self.graph = Graph(*manifest["kind"])
         self.replay = Replay(self.graph, self.after_event)
         self.live = writer_holds_lock(path) if live is None else live
-        self.next_seq, self.time = 1, None
+        self.next_seq = 1
         self.torn = None  # (file, offset): where a torn tail was found
         self.frame_markers, self.checked = [], 0
         self.sources = {source["name"]: source for source in manifest["sources"]}
@@ -1001,9 +1011,9 @@ class Segment:
         expected = before and {"number": before["number"], "length": before["end"]["length"], "chain": before["end"]["chain"]}
         if adopted != expected:
             raise Damaged(f"it adopts {adopted}, the manifest says {expected}", file, 64)
-        if log.replay.time is not None and floor < log.replay.time:
-            raise Damaged("it begins before the last event", file, 64)
-        self.floor = self.segment_time = floor
+        if before and floor < before["end"]["time"]:
+            raise Damaged("it begins before the end of the segment before it", file, 64)
+        self.floor = floor
         self.ends = {0, self.at}
         self.synced, self.sealed = 0, False
 
@@ -1028,8 +1038,7 @@ class Segment:
                 self.torn_or_corrupt(bad)
                 break
         if end is not None:
-            time = self.log.replay.time if self.log.next_seq > self.entry["seq"] else self.segment_time
-            if (self.chain, self.log.next_seq, time) != (end["chain"], end["next_seq"], end["time"]):
+            if (self.chain, self.log.next_seq, self.floor) != (end["chain"], end["next_seq"], end["time"]):
                 self.fail("chain value, seq or time at the end is not the manifest's", self.at)
 
     def frame(self, limit):
@@ -1137,24 +1146,49 @@ def read_log(path, upto=None, live=None):
 # Output
 
 
+STATE, STATE_MAPS, ABOUT = "snaplog_state", "snaplog_state_maps", "snaplog"
+
+
+def json_value(value):
+    """A value as snaplog writes it in JSON: bytes, and maps that could be taken for them, are told by a `$`."""
+    if isinstance(value, bytes):
+        return {"$bytes": base64.b64encode(value).decode()}
+    if isinstance(value, list):
+        return [json_value(element) for element in value]
+    if isinstance(value, dict):
+        only = next(iter(value)) if len(value) == 1 else ""
+        extra = "$" if re.fullmatch(r"\$+bytes", only) else ""
+        return {extra + key: json_value(element) for key, element in value.items()}
+    return value
+
+
 def node_link(graph):
-    """The graph as NetworkX's `node_link_data(graph, edges="edges")` gives it."""
-    nodes = [{**graph.attributes(node), "id": plain_id(node.id)} for _, node in sorted(graph.nodes.items())]
+    """The graph as NetworkX's `node_link_data(graph, edges="edges")` gives it, collector state in the graph's
+    attributes. Attributes whose name the form needs for itself are left out."""
+
+    def attributes(thing, *reserved):
+        found = graph.attributes(thing).items()
+        return {name: json_value(value) for name, value in found if name not in reserved}
+
+    top = attributes(graph.graph, STATE, STATE_MAPS, ABOUT)
+    state = graph.plain_state()
+    maps = [key for key, value in state.items() if isinstance(value, Entries)]
+    if state:
+        top[STATE] = {key: value.json() if key in maps else json_value(value) for key, value in state.items()}
+    if maps:
+        top[STATE_MAPS] = maps
+    nodes = [attributes(node, "id") | {"id": plain_id(node.id)} for _, node in sorted(graph.nodes.items())]
     edges, seen = [], set()
     for _, node in sorted(graph.nodes.items()):
         for neighbour, edge in graph.neighbours(node):
             if edge.ordinal in seen:
                 continue
             seen.add(edge.ordinal)
-            row = {**graph.attributes(edge), "source": plain_id(node.id), "target": plain_id(neighbour.id)}
-            edges.append(row | {"key": plain_id(edge.id)} if graph.multigraph else row)
-    return {
-        "directed": graph.directed,
-        "multigraph": graph.multigraph,
-        "graph": graph.attributes(graph.graph),
-        "nodes": nodes,
-        "edges": edges,
-    }
+            named = {"source": plain_id(node.id), "target": plain_id(neighbour.id)}
+            if graph.multigraph:
+                named["key"] = plain_id(edge.id)
+            edges.append(attributes(edge, *named) | named)
+    return {"directed": graph.directed, "multigraph": graph.multigraph, "graph": top, "nodes": nodes, "edges": edges}
 
 
 def marker_json(marker):
@@ -1170,7 +1204,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("log")
     parser.add_argument("--seq", type=int, help="the state after this event (default: the last)")
-    parser.add_argument("--json", action="store_true", help="markers as JSON")
+    parser.add_argument("--json", action="store_true", help="markers and the end as JSON")
     parser.add_argument("--node-link", action="store_true", help="the graph instead, as node-link JSON")
     options = parser.parse_args()
     try:
@@ -1180,12 +1214,14 @@ def main():
         print(f"{error.kind}: {error}", file=sys.stderr)
         return 3 if isinstance(error, NotALog) else 4
     markers = [marker_json(marker) for marker in log.markers]
-    if options.node_link:
-        json.dump(node_link(at.graph), sys.stdout, ensure_ascii=False, default=lambda raw: {"$bytes": raw.hex()})
-        print()
-    elif options.json:
-        json.dump({"markers": markers, "last_seq": log.last_seq, "torn": log.torn}, sys.stdout, ensure_ascii=False)
-        print()
+    if options.json:
+        nodes, edges, items, high_water = at.graph.counts
+        shown = {"markers": markers, "last_seq": at.last_seq, "nodes": nodes, "edges": edges, "items": items}
+        shown |= {"high_water": high_water, "content": f"{at.content:032x}", "layout": f"{at.layout:032x}"}
+        shown |= {"sources": [source | {"hash": f"{source['hash']:032x}"} for source in log.sources.values()]}
+        print(json.dumps(shown | {"torn": log.torn}, ensure_ascii=False, indent=1))
+    elif options.node_link:
+        json.dump(node_link(at.graph), sys.stdout, ensure_ascii=False)
     else:
         for m in markers:
             tiers, label = ",".join(m["tiers"]) or "-", m["label"] or "-"
