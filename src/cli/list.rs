@@ -21,11 +21,15 @@ Exit status:
   4  files of the log are missing or damaged; what is known of the markers is listed all the same
 
 Example:
-  snaplog -d crawl list --tier milestone")]
+  snaplog -d crawl list --tier milestone -n 10")]
 pub(super) struct ListArgs {
     /// Only markers of this tier
     #[arg(long, value_name = "TIER")]
     tier: Option<String>,
+
+    /// Only the newest N
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<usize>,
 }
 
 /// Lists the markers.
@@ -36,6 +40,9 @@ pub(super) fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
     if let Some(tier) = &args.tier {
         check_tier(&log, &reader, tier)?;
         markers.retain(|marker| marker.tiers.contains(tier));
+    }
+    if let Some(limit) = args.limit {
+        markers.drain(..markers.len().saturating_sub(limit));
     }
     if context.json {
         let document = ListDocument { log_id: reader.log_id().to_string(), markers };

@@ -144,9 +144,10 @@ fn for_people(stats: &StatsDocument) -> String {
         (
             "  events",
             format!(
-                "{} in {} segments, {} of them compressed{}",
+                "{} in {} segment{}, {} compressed{}",
                 size(bytes.events),
                 number(stats.segments),
+                if stats.segments == 1 { "" } else { "s" },
                 number(stats.compressed_segments),
                 ratio(bytes),
             ),

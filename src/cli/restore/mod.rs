@@ -120,8 +120,6 @@ pub(super) fn run(args: RestoreArgs, context: &Context) -> Result<(), Failure> {
     let replace = target.may_be_written(args.yes, context)?;
     let restored = aim.restore(&reader)?;
     told.restored(&restored, &aim, &reader);
-    let config = log.config_text()?;
-    let left_out =
-        target.write(&restored, aim.marker(&reader, restored.seq), &log, config, replace, context)?;
+    let left_out = target.write(&restored, aim.marker(&reader, restored.seq), &log, replace, context)?;
     told.done(left_out, &target, context, started)
 }
