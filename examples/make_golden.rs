@@ -20,7 +20,7 @@ use snaplog::{
 };
 
 /// The four kinds, by the names that NetworkX gives them.
-pub const KINDS: [(&str, GraphKind); 4] = [
+pub(crate) const KINDS: [(&str, GraphKind); 4] = [
     ("graph", GraphKind { directed: false, multigraph: false }),
     ("digraph", GraphKind { directed: true, multigraph: false }),
     ("multigraph", GraphKind { directed: false, multigraph: true }),
@@ -44,14 +44,14 @@ size = "64 KiB"
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-#[cfg_attr(test, expect(dead_code, reason = "tests/golden.rs calls `write_all`"))]
+#[allow(dead_code, reason = "tests/golden.rs calls `write_all` itself")]
 fn main() -> Outcome<()> {
     let dir = std::env::args_os().nth(1).ok_or("which directory?")?;
     write_all(Path::new(&dir))
 }
 
 /// Writes all golden logs into `dir`.
-pub fn write_all(dir: &Path) -> Outcome<()> {
+pub(crate) fn write_all(dir: &Path) -> Outcome<()> {
     for (name, kind) in KINDS {
         let path = dir.join(name).join("log");
         fs::create_dir_all(&path)?;

@@ -14,6 +14,7 @@ import fcntl
 import json
 import math
 import os
+import pathlib
 import re
 import struct
 import sys
@@ -54,6 +55,10 @@ class Damaged(LogError):
     """Bytes that the format does not allow."""
 
     kind = "damaged"
+
+
+class Missing(Damaged):
+    """A file that must be there is not."""
 
 
 class Unsupported(LogError):
@@ -695,6 +700,7 @@ class Replay:
                 self.on_event(self.seq)
                 if self.stopped:
                     return sources
+        self.time = max(time, self.time or time)
         if inside:
             pieces.fail("an event is unfinished", start)
         if done != events:
@@ -793,7 +799,7 @@ def whole_file(path, file, limit):
         with open(os.path.join(path, file), "rb") as handle:
             data = handle.read(limit + 1)
     except FileNotFoundError:
-        raise Damaged("the file is missing", file) from None
+        raise Missing("the file is missing", file) from None
     if len(data) > limit:
         raise Damaged(f"more than {limit} bytes", file, limit)
     return data
@@ -811,7 +817,7 @@ def read_manifest(path):
     if not os.path.lexists(os.path.join(path, "CURRENT")):
         names = os.listdir(path) if os.path.isdir(path) else []
         if any(re.fullmatch(r"(events|snapshot)-(\d{6}|[1-9]\d{6,})", name) for name in names):
-            raise Damaged("the file is missing", "CURRENT")
+            raise Missing("the file is missing", "CURRENT")
         raise NotALog("there is no log here", path)
     data = whole_file(path, "CURRENT", CURRENT_MAX)
     log_id, number, body, length, _ = open_envelope(data, "CURRENT", b"C", CURRENT_MAX, None)
@@ -906,6 +912,7 @@ class Log:
         self.replay = Replay(self.graph, self.after_event)
         self.live = writer_holds_lock(path) if live is None else live
         self.next_seq = 1
+        self.sound_seq = 1  # beside a live writer: where the sound frames end, claimed or not
         self.torn = None  # (file, offset): where a torn tail was found
         self.frame_markers, self.checked = [], 0
         self.sources = {source["name"]: source for source in manifest["sources"]}
@@ -950,9 +957,9 @@ class Log:
                 raise Damaged(f"marker {marker['id']} has other {what} than the graph there", file, offset)
         self.checked += 1
 
-    def marker_frame(self, marker, header_seq, file, offset):
-        if marker["seq"] + 1 != header_seq:
-            raise Damaged(f"marker {marker['id']} stands after {marker['seq']}", file, offset)
+    def marker_frame(self, marker, header_seq, time, file, offset):
+        if marker["seq"] + 1 != header_seq or marker["time"] != time:
+            raise Damaged(f"marker {marker['id']} has another seq or time than its frame", file, offset)
         if self.frame_markers and marker["id"] <= self.frame_markers[-1]["id"]:
             raise Damaged(f"marker {marker['id']} does not ascend", file, offset)
         self.compare(marker, file, offset)
@@ -970,12 +977,12 @@ class Log:
             del self.sources[next(iter(self.sources))]
 
     def at_end(self):
-        if self.next_seq < self.manifest["next_seq"]:
+        if max(self.next_seq, self.sound_seq) < self.manifest["next_seq"]:
             raise Damaged(
                 f"the log ends before {self.next_seq}; {self.manifest['next_seq'] - 1} was durable",
                 *(self.torn or (self.manifest["file"], None)),
             )
-        if self.waiting:
+        if self.waiting and not self.live:
             raise Damaged(f"marker {self.waiting[0]['id']} lies behind the end", self.manifest["file"])
         if self.upto is not None and not self.reached:
             raise NotALog(f"the log ends at {self.next_seq - 1}, before {self.upto}", self.path)
@@ -991,7 +998,7 @@ class Segment:
             with open(os.path.join(log.path, file), "rb") as handle:
                 self.data = handle.read()
         except FileNotFoundError:
-            raise Damaged("the file is missing", file) from None
+            raise Missing("the file is missing", file) from None
         manifest = log.manifest
         _, _, p, self.at, self.chain = open_envelope(
             self.data, file, b"E", SEGMENT_ENVELOPE_MAX, entry["number"], manifest["log_id"]
@@ -1086,11 +1093,11 @@ class Segment:
             p.strict = False
             marker = p.marker()
             p.finish()
-            log.marker_frame(marker, seq, self.file, at)
+            log.marker_frame(marker, seq, time, self.file, at)
         else:
             said = p.uint()
             p.finish()
-            if said >= seq or (kind == SEAL and said != seq - 1):
+            if said != seq - 1:
                 self.fail(f"it says that the last event is {said}", at + 64)
             self.sealed = kind == SEAL
         if log.reached:
@@ -1113,15 +1120,16 @@ class Segment:
         self.log.torn = self.file, x
 
     def live_end(self):
-        """11.2: the highest claim in the frames that are sound by their header, chain and payload checksum."""
+        """11.2: the highest claim in the sound frames, told by header, chain and payload checksum."""
         at, chain, highest, data = self.at, self.chain, self.at, self.data
         while len(data) - at >= 64:
             header = FRAME.unpack_from(data, at)
-            stored = header[4]
+            stored, seq, events = header[4], header[6], header[7]
             sound = header[0] == FRAME_MAGIC and header[13] == zlib.crc32(data[at : at + 60]) and header[10] == self.tag
             if not sound or header[8] != chain or zlib.crc32(data[at + 64 : at + 64 + stored]) != header[12]:
                 break
             highest, chain = max(highest, header[11]), header[13]
+            self.log.sound_seq = seq + events
             at += 64 + stored
         return highest
 
@@ -1140,7 +1148,17 @@ def writer_holds_lock(path):
 
 def read_log(path, upto=None, live=None):
     """Reads, checks and replays a log, up to the event `upto` or to its end."""
-    return Log(path, upto, live)
+    before = None
+    while True:
+        try:
+            return Log(path, upto, live)
+        except Missing:
+            # A writer may have put another manifest in force, and removed what only the old one named.
+            current = os.path.join(path, "CURRENT")
+            now = pathlib.Path(current).read_bytes() if os.path.exists(current) else before
+            if now == before:
+                raise
+            before = now
 
 
 # Output
@@ -1199,6 +1217,24 @@ def marker_json(marker):
     return shown | {"content": f"{marker['content']:032x}", "layout": f"{marker['layout']:032x}"}
 
 
+def summary(log, at=None):
+    """All markers of `log`, and what is there at its end or as `at` was read."""
+    at = at or log
+    nodes, edges, items, high_water = at.graph.counts
+    return {
+        "markers": [marker_json(marker) for marker in log.markers],
+        "last_seq": at.last_seq,
+        "nodes": nodes,
+        "edges": edges,
+        "items": items,
+        "high_water": high_water,
+        "content": f"{at.content:032x}",
+        "layout": f"{at.layout:032x}",
+        "sources": [source | {"hash": f"{source['hash']:032x}"} for source in log.sources.values()],
+        "torn": log.torn,
+    }
+
+
 def main():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -1213,17 +1249,14 @@ def main():
     except LogError as error:
         print(f"{error.kind}: {error}", file=sys.stderr)
         return 3 if isinstance(error, NotALog) else 4
-    markers = [marker_json(marker) for marker in log.markers]
-    if options.json:
-        nodes, edges, items, high_water = at.graph.counts
-        shown = {"markers": markers, "last_seq": at.last_seq, "nodes": nodes, "edges": edges, "items": items}
-        shown |= {"high_water": high_water, "content": f"{at.content:032x}", "layout": f"{at.layout:032x}"}
-        shown |= {"sources": [source | {"hash": f"{source['hash']:032x}"} for source in log.sources.values()]}
-        print(json.dumps(shown | {"torn": log.torn}, ensure_ascii=False, indent=1))
-    elif options.node_link:
+    if options.node_link:
         json.dump(node_link(at.graph), sys.stdout, ensure_ascii=False)
+        print()
+    elif options.json:
+        print(json.dumps(summary(log, at), ensure_ascii=False, indent=1))
     else:
-        for m in markers:
+        for marker in log.markers:
+            m = marker_json(marker)
             tiers, label = ",".join(m["tiers"]) or "-", m["label"] or "-"
             print(f"m{m['id']}", m["seq"], m["time"], tiers, label, m["content"], m["layout"])
         print(f"last seq {at.last_seq}: {at.graph.counts}, content {at.content:032x}, layout {at.layout:032x}")
