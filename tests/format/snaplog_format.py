@@ -10,6 +10,7 @@ As a module: `read_log(path)` reads, checks and replays a log, and raises `LogEr
 
 import argparse
 import base64
+import collections
 import fcntl
 import json
 import math
@@ -663,6 +664,7 @@ class Replay:
         self.graph, self.on_event = graph, on_event
         self.seq, self.time = 0, None  # of the last event
         self.stopped = False
+        self.seen = collections.Counter()  # of what there was: ("frame", type), ("record", tag)
 
     def payload(self, pieces, seq, time, events):
         """Applies one payload. `on_event(seq)` is called after each event; gives the SOURCE_READ records."""
@@ -676,6 +678,7 @@ class Replay:
             start = start if inside else at
             tag = pieces.byte()
             more, tag = tag & 0x80, tag & 0x7F
+            self.seen["record", tag] += 1
             if tag in (30, 31):
                 if inside or more:
                     pieces.fail("a note stands inside an event", at)
@@ -931,7 +934,7 @@ class Log:
         listed = manifest["markers"]
         self.markers = listed + [m for m in self.frame_markers if m["id"] >= manifest["next_marker"]]
         self.content, self.layout = self.graph.fingerprint()
-        self.last_seq = self.replay.seq
+        self.last_seq, self.seen = self.replay.seq, self.replay.seen
 
     def after_event(self, seq):
         """Compares what the manifest says of the state after event `seq`; stops at the wanted one."""
@@ -1083,6 +1086,7 @@ class Segment:
         if zlib.crc32(payload) != check:
             return "the payload's checksum is wrong"
         p = Pieces(payload, self.file, base=at + 64, strict=True)
+        log.replay.seen["frame", kind] += 1
         if kind == EVENTS:
             sources = log.replay.payload(p, seq, time, events)
             if seq >= log.manifest["next_seq"]:
