@@ -36,7 +36,7 @@ pub(super) fn run(args: StatsArgs, context: &Context) -> Result<(), Failure> {
         return Err(Failure::usage("--prometheus and --json are two forms of the same: choose one"));
     }
     let log = context.open_log()?;
-    let reader = log.reader()?;
+    let reader = context.reader_of(&log)?;
     let document = collect(&log, &reader)?;
     if context.json {
         context.out.json(&document)?;

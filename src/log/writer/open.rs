@@ -40,7 +40,7 @@ impl Writer {
             return Err(Error::ReadOnly { path: storage.location(""), mask });
         }
         store::remove_unfinished(storage.as_ref())?;
-        requests::clear(storage.as_ref());
+        requests::clear_answers(storage.as_ref());
 
         let view = View::new(Arc::clone(&storage), in_force, TailRule::Valid)?;
         if let Some(damage) = view.damage {
@@ -77,6 +77,7 @@ impl Writer {
             manifest: in_force.manifest,
             graph: replay.graph,
             time: replay.time,
+            event_time: replay.event_time,
             next_seq: replay.next_seq,
             inherited,
             closed_bytes: closed,
