@@ -15,9 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use snaplog::storage::LocalStorage;
-use snaplog::{
-    Event, FixedEnvironment, GraphKind, Id, Log, MarkOptions, MarkerId, Timestamp, Value, Writer,
-};
+use snaplog::{Event, FixedEnvironment, GraphKind, Id, Log, MarkOptions, MarkerId, Timestamp, Value, Writer};
 
 /// The four kinds, by the names that NetworkX gives them.
 pub(crate) const KINDS: [(&str, GraphKind); 4] = [
@@ -74,7 +72,7 @@ impl<'a> Golden<'a> {
         let start = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").ok_or("no time")?;
         let environment = Arc::new(FixedEnvironment::new(start));
         let storage = Arc::new(LocalStorage::new(path));
-        let log = Log::init_in(storage, Arc::clone(&environment) as _, kind, CONFIG)?;
+        let log = Log::init_in(storage, environment.clone(), kind, CONFIG)?;
         Ok(Self { path, kind, environment, log })
     }
 
@@ -152,7 +150,8 @@ impl<'a> Golden<'a> {
 
     /// Edges both ways, self-loops, and in multigraphs parallel ones.
     fn edges(&self, writer: &Writer) -> Outcome<()> {
-        for (src, dst) in [("a", "b"), ("b", "a"), ("c", "a"), ("a", "a"), ("b", "c"), ("d", "b"), ("c", "c")] {
+        for (src, dst) in [("a", "b"), ("b", "a"), ("c", "a"), ("a", "a"), ("b", "c"), ("d", "b"), ("c", "c")]
+        {
             writer.append(&Event::edge(src, dst).with("weight", 0.5).with(format!("{src}{dst}"), true))?;
         }
         writer.append(&Event::edge(1, "1").with("between", "1 and \"1\""))?;
@@ -190,7 +189,11 @@ impl<'a> Golden<'a> {
         writer.append(&Event::node("leaf 0"))?;
         writer.append(&Event::edge("leaf 21", "hub").with("backwards", 1.0e-300))?;
         self.advance(1_500_000);
-        writer.mark(&MarkOptions { label: Some("after the deaths".into()), tier: Some("many".into()), pin: false })?;
+        writer.mark(&MarkOptions {
+            label: Some("after the deaths".into()),
+            tier: Some("many".into()),
+            pin: false,
+        })?;
         Ok(())
     }
 
@@ -213,7 +216,10 @@ impl<'a> Golden<'a> {
             let time = self.advance(250_000);
             let event = Event::edge(format!("page {}", line % 2), format!("claimed {round}"))
                 .with("line", line)
-                .with("tags", vec!["a".into(), Value::Map(BTreeMap::from([("ü".into(), Value::Float(-0.0))]))]);
+                .with(
+                    "tags",
+                    vec!["a".into(), Value::Map(BTreeMap::from([("ü".into(), Value::Float(-0.0))]))],
+                );
             writer.append_line(&event, Some(time), format!("line {line}\n").as_bytes())?;
         }
         writer.skip_line(b"\n")?;
@@ -302,7 +308,8 @@ fn values() -> Vec<(String, Value)> {
     .map(|(name, value)| (name.to_owned(), value))
     .into();
     // An integer is zigzagged: at these its encoding grows by a byte or more.
-    for n in [0, -1, 1, 124, 125, -125, -126, 32_767, 32_768, -32_768, -32_769, 2_147_483_647, 2_147_483_648] {
+    for n in [0, -1, 1, 124, 125, -125, -126, 32_767, 32_768, -32_768, -32_769, 2_147_483_647, 2_147_483_648]
+    {
         values.push((format!("integer {n}"), Value::Int(n)));
     }
     values.push(("smallest integer".into(), Value::Int(i64::MIN)));
@@ -317,7 +324,7 @@ fn nested() -> Value {
             ("b".into(), Value::Bytes(b"\xff".to_vec())),
             ("a".into(), Value::List(vec![1.into(), 1.0.into(), true.into(), "1".into()])),
             ("é".into(), f64::NAN.into()),
-            ("".into(), Value::Map(BTreeMap::from([("z".into(), Value::Null)]))),
+            (String::new(), Value::Map(BTreeMap::from([("z".into(), Value::Null)]))),
         ])),
     ]);
     Value::Map(BTreeMap::from([("list".into(), inner), ("map".into(), Value::Map(BTreeMap::new()))]))

@@ -1,4 +1,8 @@
-"""What the tests in Python share: the binary, and a stream of random events."""
+"""What the tests in Python share: the binary, and a stream of random events.
+
+    pip install -r tests/requirements.txt
+    cargo build && pytest tests
+"""
 
 import json
 import os

@@ -1,7 +1,6 @@
 //! The golden logs: what a released version wrote must read the same for ever. `tests/golden/README.md` tells more.
 #![expect(
     clippy::disallowed_methods,
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "these are tests: they look at what is on disk, and panic"
 )]
@@ -36,7 +35,9 @@ fn expected(dir: &Path) -> Json {
 /// All files of a log with their bytes.
 fn files(log: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap())).collect()
+    entries
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()))
+        .collect()
 }
 
 fn sums(graph: &Graph) -> (String, String) {
@@ -63,7 +64,8 @@ fn every_marker_restores_to_what_another_reader_found() {
         let markers = expected["markers"].as_array().unwrap();
         assert_eq!(reader.markers().len(), markers.len());
         for (marker, expected) in reader.markers().iter().zip(markers) {
-            let tiers: Vec<&str> = expected["tiers"].as_array().unwrap().iter().flat_map(Json::as_str).collect();
+            let tiers: Vec<&str> =
+                expected["tiers"].as_array().unwrap().iter().filter_map(Json::as_str).collect();
             assert_eq!(marker.id.0, expected["id"].as_u64().unwrap());
             assert_eq!(marker.seq.0, expected["seq"].as_u64().unwrap());
             assert_eq!(marker.time.0, expected["time"].as_i64().unwrap());

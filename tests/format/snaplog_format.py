@@ -445,7 +445,8 @@ def _plain(pieces):
 
 
 class Born:
-    """What has an ordinal and dies: a node, an edge or an item of state. `head` is what its rows begin with."""
+    """What has an ordinal and dies: a node, an edge (`id` is its key) or an item of state (`id` is its entry, `ends` the
+    ordinal of its key's name, `attributes` its value). Ids and values are kept encoded."""
 
     __slots__ = ("ordinal", "id", "attributes", "edges", "ends", "slot", "facts", "row")
 
@@ -915,7 +916,6 @@ class Log:
         self.replay = Replay(self.graph, self.after_event)
         self.live = writer_holds_lock(path) if live is None else live
         self.next_seq = 1
-        self.sound_seq = 1  # beside a live writer: where the sound frames end, claimed or not
         self.torn = None  # (file, offset): where a torn tail was found
         self.frame_markers, self.checked = [], 0
         self.sources = {source["name"]: source for source in manifest["sources"]}
@@ -980,12 +980,12 @@ class Log:
             del self.sources[next(iter(self.sources))]
 
     def at_end(self):
-        if max(self.next_seq, self.sound_seq) < self.manifest["next_seq"]:
+        if self.next_seq < self.manifest["next_seq"]:
             raise Damaged(
                 f"the log ends before {self.next_seq}; {self.manifest['next_seq'] - 1} was durable",
                 *(self.torn or (self.manifest["file"], None)),
             )
-        if self.waiting and not self.live:
+        if self.waiting:
             raise Damaged(f"marker {self.waiting[0]['id']} lies behind the end", self.manifest["file"])
         if self.upto is not None and not self.reached:
             raise NotALog(f"the log ends at {self.next_seq - 1}, before {self.upto}", self.path)
@@ -1124,18 +1124,21 @@ class Segment:
         self.log.torn = self.file, x
 
     def live_end(self):
-        """11.2: the highest claim in the sound frames, told by header, chain and payload checksum."""
-        at, chain, highest, data = self.at, self.chain, self.at, self.data
+        """11.2: the highest claim in the sound frames, or the manifest's position if that lies behind it."""
+        at, chain, end, data, manifest = self.at, self.chain, self.at, self.data, self.log.manifest
         while len(data) - at >= 64:
             header = FRAME.unpack_from(data, at)
-            stored, seq, events = header[4], header[6], header[7]
+            kind, stored, seq, events = header[1], header[4], header[6], header[7]
+            payload = data[at + 64 : at + 64 + stored]
             sound = header[0] == FRAME_MAGIC and header[13] == zlib.crc32(data[at : at + 60]) and header[10] == self.tag
-            if not sound or header[8] != chain or zlib.crc32(data[at + 64 : at + 64 + stored]) != header[12]:
+            if not sound or header[8] != chain or zlib.crc32(payload) != header[12]:
                 break
-            highest, chain = max(highest, header[11]), header[13]
-            self.log.sound_seq = seq + events
+            end, chain = max(end, header[11]), header[13]
             at += 64 + stored
-        return highest
+            known = kind == MARKER and Pieces(payload, self.file, at - stored).uint() < manifest["next_marker"]
+            if known or (events and seq + events <= manifest["next_seq"]):
+                end = at
+        return end
 
 
 def writer_holds_lock(path):

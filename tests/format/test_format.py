@@ -127,6 +127,16 @@ def test_every_prefix_of_a_golden_log_has_the_sums_that_counting_anew_gives(log)
         assert graph.fingerprint() == (content & fmt.M128, layout & fmt.M128)
 
 
+@golden
+def test_beside_a_writer_the_end_is_what_was_claimed(log):
+    beside, alone = read_log(log, live=True), read_log(log, live=False)
+    is_open = alone.manifest["segments"][-1]["end"] is None
+    assert (beside.last_seq < alone.last_seq) == is_open
+    assert beside.last_seq + 1 >= alone.manifest["next_seq"]
+    there = read_log(log, beside.last_seq)
+    assert (beside.content, beside.layout) == (there.content, there.layout)
+
+
 def positions(log):
     """A sample of the bytes of a log: (file, offset)."""
     manifest = fmt.read_manifest(log)

@@ -82,7 +82,8 @@ def run(snaplog, events, count):
     report = snaplog.json("ingest", events)
     snaplog("mark", "--label", "the end")
     size = sum(path.stat().st_size for path in snaplog.log.iterdir() if path.is_file())
-    print(f"{report['events_written']} of {report['events_read']} events written in {time.monotonic() - began:.1f} s, {size} bytes")
+    seconds = time.monotonic() - began
+    print(f"{report['events_written']} of {report['events_read']} events written in {seconds:.1f} s, {size} bytes")
     markers = snaplog.json("list")["markers"]
     chosen = choose(markers, count)
     print(f"{len(markers)} markers, {len(chosen)} restored\n")
