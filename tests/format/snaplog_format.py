@@ -914,7 +914,7 @@ class Log:
         self.directed, self.multigraph = manifest["kind"]
         self.graph = Graph(*manifest["kind"])
         self.replay = Replay(self.graph, self.after_event)
-        self.live = writer_holds_lock(path) if live is None else live
+        self.live = live
         self.next_seq = 1
         self.torn = None  # (file, offset): where a torn tail was found
         self.frame_markers, self.checked = [], 0
@@ -1011,7 +1011,7 @@ class Segment:
         kind, seq = p.graph_kind(), p.uint()
         floor = p.int()
         adopted = p.option(lambda: {"number": p.uint(), "length": p.uint(), "chain": p.uint(0xFFFFFFFF)})
-        p.str()
+        self.writer = p.str()
         if p.bytes():
             raise Unsupported("payloads are encrypted", file, 0)
         p.extensions()
@@ -1033,7 +1033,8 @@ class Segment:
     def read(self):
         end, data = self.entry["end"], self.data
         if end is None:
-            limit = self.live_end() if self.log.live else len(data)
+            live = live_writer(self.log.path) == self.writer if self.log.live is None else self.log.live
+            limit = self.live_end() if live else len(data)
         else:
             limit = end["length"]
             if not self.at <= limit <= len(data):
@@ -1045,7 +1046,8 @@ class Segment:
             if bad:
                 if end is not None:
                     self.fail(bad, self.at)
-                self.torn_or_corrupt(bad)
+                self.torn_or_corrupt(bad, self.at)
+                self.log.torn = self.file, self.at
                 break
         if end is not None:
             if (self.chain, self.log.next_seq, self.floor) != (end["chain"], end["next_seq"], end["time"]):
@@ -1111,9 +1113,9 @@ class Segment:
         self.ends.add(self.at)
         return None
 
-    def torn_or_corrupt(self, bad):
-        """11.1: raises if a claim covers the bad frame at `self.at`."""
-        x, data = self.at, self.data
+    def torn_or_corrupt(self, bad, x):
+        """11.1: raises if a claim covers the bad frame at `x`."""
+        data = self.data
         p = data.find(FRAME_MAGIC, x)
         while 0 <= p <= len(data) - 64:
             header = FRAME.unpack_from(data, p)
@@ -1121,40 +1123,39 @@ class Segment:
             if tag == self.tag and x < synced <= p and zlib.crc32(data[p : p + 60]) == own:
                 self.fail(f"{bad}; a frame at {p} claims that the bytes up to {synced} were durable", x)
             p = data.find(FRAME_MAGIC, p + 1)
-        self.log.torn = self.file, x
 
     def live_end(self):
-        """11.2: the highest claim in the sound frames, or the manifest's position if that lies behind it."""
-        at, chain, end, data, manifest = self.at, self.chain, self.at, self.data, self.log.manifest
+        """11.2: the highest claim in the sound frames, told by header, chain and payload checksum."""
+        at, chain, end, data = self.at, self.chain, self.at, self.data
         while len(data) - at >= 64:
             header = FRAME.unpack_from(data, at)
-            kind, stored, seq, events = header[1], header[4], header[6], header[7]
-            payload = data[at + 64 : at + 64 + stored]
+            stored = header[4]
             sound = header[0] == FRAME_MAGIC and header[13] == zlib.crc32(data[at : at + 60]) and header[10] == self.tag
-            if not sound or header[8] != chain or zlib.crc32(payload) != header[12]:
+            if not sound or header[8] != chain or zlib.crc32(data[at + 64 : at + 64 + stored]) != header[12]:
                 break
             end, chain = max(end, header[11]), header[13]
             at += 64 + stored
-            known = kind == MARKER and Pieces(payload, self.file, at - stored).uint() < manifest["next_marker"]
-            if known or (events and seq + events <= manifest["next_seq"]):
-                end = at
+        if at < len(data):
+            self.torn_or_corrupt("the frame is bad", at)
         return end
 
 
-def writer_holds_lock(path):
-    """Whether a writer is at work: LOCK is tried, shared and without waiting, and let go at once."""
+def live_writer(path):
+    """The text in LOCK if a writer holds it: that is tried, shared and without waiting, and let go at once."""
     try:
         with open(os.path.join(path, "LOCK"), "rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return handle.read().decode("utf-8", "replace").strip()
     except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+        pass
+    return None
 
 
 def read_log(path, upto=None, live=None):
-    """Reads, checks and replays a log, up to the event `upto` or to its end."""
+    """Reads, checks and replays a log, up to the event `upto` or to its end. `live`: whether the writer of the last
+    segment is alive; None: look."""
     before = None
     while True:
         try:

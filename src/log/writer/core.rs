@@ -88,6 +88,8 @@ pub(super) struct Flushed {
 
 #[derive(Debug)]
 pub(super) struct Core {
+    /// Who writes: what the lock says.
+    pub(super) owner: String,
     pub(super) storage: Shared,
     pub(super) environment: Arc<dyn Environment>,
     pub(super) config: Config,
@@ -131,6 +133,7 @@ pub(super) struct Core {
 /// What a core begins with.
 #[derive(Debug)]
 pub(super) struct Start {
+    pub(super) owner: String,
     pub(super) storage: Shared,
     pub(super) environment: Arc<dyn Environment>,
     pub(super) config: Config,
@@ -161,6 +164,7 @@ impl Core {
             schedule: Schedule::new(&start.config, served),
             payload: PayloadEncoder::new(graph.ordinals()),
             next_marker: next_marker.max(start.manifest.next_marker),
+            owner: start.owner,
             storage: start.storage,
             environment: start.environment,
             config: start.config,

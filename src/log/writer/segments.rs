@@ -184,7 +184,7 @@ impl Core {
             first_seq,
             time: inherited.as_ref().map_or(self.flushed_time(), |i| i.claim.time),
             adopts: self.manifest.segments.last().and_then(|entry| self.manifest.adopted(entry.id)),
-            writer: self.environment.owner(),
+            writer: self.owner.clone(),
             encryption: Vec::new(),
             extensions: Vec::new(),
         };
