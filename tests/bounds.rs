@@ -1,6 +1,6 @@
 //! No hostile length and no deep nesting makes a decoder allocate more than a few MiB, or a small multiple of the bytes
 //! that are really there.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "support/counting.rs"]
 mod counting;

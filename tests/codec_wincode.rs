@@ -1,6 +1,6 @@
 //! A second opinion on the bytes: wincode, configured like bincode's standard, reads what `codec` writes and writes the
 //! same. bincode is unmaintained; this is the way out of it, kept open.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, reason = "tests")]
 
 use proptest::collection::vec;
 use proptest::option;
@@ -11,7 +11,9 @@ use snaplog::format::manifest::{self, Current, Manifest, SegmentEntry, Source};
 use snaplog::format::segment::{Adopted, Extension, SegmentHead};
 use snaplog::model::fingerprint::{Fingerprint, Sum};
 use snaplog::model::marker::{Counts, GraphKind, Marker, Ordinals, Served};
-use snaplog::model::position::{EdgeOrd, Generation, ItemOrd, LogId, MarkerId, NameOrd, NodeOrd, SegmentId, Seq};
+use snaplog::model::position::{
+    EdgeOrd, Generation, ItemOrd, LogId, MarkerId, NameOrd, NodeOrd, SegmentId, Seq,
+};
 use snaplog::model::time::Timestamp;
 use wincode::config::Configuration;
 use wincode::len::UseIntLen;
@@ -157,8 +159,7 @@ fn marker() -> impl Strategy<Value = Marker> {
         .prop_map(|(nodes, edges, items, high_water)| Counts { nodes, edges, items, high_water });
     let sums = any::<(u128, u128)>()
         .prop_map(|(content, layout)| Fingerprint { content: Sum(content), layout: Sum(layout) });
-    let served =
-        (integer(), option::of(time())).prop_map(|(high_water, time)| Served { high_water, time });
+    let served = (integer(), option::of(time())).prop_map(|(high_water, time)| Served { high_water, time });
     (
         (integer(), integer(), time(), vec("[a-z]{0,9}", 0..3), option::of(".{0,9}"), any::<bool>()),
         option::of(time()),
@@ -190,12 +191,10 @@ fn marker() -> impl Strategy<Value = Marker> {
 }
 
 fn entry() -> impl Strategy<Value = SegmentEntry> {
-    let kind =
-        prop_oneof![Just(manifest::SegmentKind::Events), Just(manifest::SegmentKind::Snapshot)];
-    let end =
-        (integer(), short(), integer(), time()).prop_map(|(length, chain, next_seq, time)| {
-            manifest::SegmentEnd { length, chain, next_seq: Seq(next_seq), time }
-        });
+    let kind = prop_oneof![Just(manifest::SegmentKind::Events), Just(manifest::SegmentKind::Snapshot)];
+    let end = (integer(), short(), integer(), time()).prop_map(|(length, chain, next_seq, time)| {
+        manifest::SegmentEnd { length, chain, next_seq: Seq(next_seq), time }
+    });
     (integer(), kind, integer(), option::of(end), any::<u8>(), integer()).prop_map(
         |(id, kind, first_seq, end, compression, raw_bytes)| SegmentEntry {
             id: SegmentId(id),
@@ -209,8 +208,12 @@ fn entry() -> impl Strategy<Value = SegmentEntry> {
 }
 
 fn source() -> impl Strategy<Value = Source> {
-    (".{0,20}", integer(), integer(), any::<[u8; 16]>())
-        .prop_map(|(name, bytes, lines, digest)| Source { name, bytes, lines, digest })
+    (".{0,20}", integer(), integer(), any::<[u8; 16]>()).prop_map(|(name, bytes, lines, digest)| Source {
+        name,
+        bytes,
+        lines,
+        digest,
+    })
 }
 
 fn manifest() -> impl Strategy<Value = Manifest> {

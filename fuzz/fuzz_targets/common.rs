@@ -20,7 +20,9 @@ pub fn kind_of(data: &[u8]) -> GraphKind {
 /// An envelope with its length and checksum put right, so that a fuzzer gets past them.
 pub fn mend_envelope(data: &[u8]) -> Vec<u8> {
     let mut bytes = data.to_vec();
-    let (Ok(length), Some(end)) = (u32::try_from(bytes.len()), bytes.len().checked_sub(4)) else { return bytes };
+    let (Ok(length), Some(end)) = (u32::try_from(bytes.len()), bytes.len().checked_sub(4)) else {
+        return bytes;
+    };
     if end < 64 {
         return bytes;
     }

@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use snaplog::Timestamp;
+use snaplog::model::marker::Served;
 use snaplog::policy::config::{Config, Every};
 use snaplog::policy::schedule::Schedule;
-use snaplog::model::marker::Served;
-use snaplog::Timestamp;
 
 fuzz_target!(|text: &str| {
     match Config::parse(text) {

@@ -15,7 +15,7 @@ fuzz_target!(|text: &str| {
             assert_eq!(selector, Ok(Selector::Label(text.to_owned())));
         }
         match selector {
-            Ok(selector) => assert!(choose(&selector, &[], None).is_err(), "there is no marker"),
+            Ok(selector) => assert!(choose(&[], &selector, None).is_err(), "there is no marker"),
             Err(error) => {
                 let _ = (error.to_string(), error.hint());
             }

@@ -10,13 +10,20 @@ use std::cell::Cell;
 thread_local! {
     static LIVE: Cell<i64> = const { Cell::new(0) };
     static PEAK: Cell<i64> = const { Cell::new(0) };
+    static ROUNDED: Cell<i64> = const { Cell::new(0) };
 }
 
 /// The system's allocator, with a counter.
 #[derive(Debug)]
 pub(crate) struct Counting;
 
+/// What glibc's malloc takes for it on a 64-bit machine: a word of its own, in steps of 16, at least 32.
+fn rounded_up(bytes: usize) -> i64 {
+    i64::try_from(bytes.saturating_add(8).next_multiple_of(16).max(32)).unwrap_or(i64::MAX)
+}
+
 fn count(bytes: usize, sign: i64) {
+    let _ = ROUNDED.try_with(|rounded| rounded.set(rounded.get() + sign * rounded_up(bytes)));
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
     // A thread that is ending has no counter any more.
     let _ = LIVE.try_with(|live| {
@@ -59,6 +66,11 @@ unsafe impl GlobalAlloc for Counting {
 /// Bytes that this thread has allocated and not freed; freeing what another thread allocated counts too.
 pub(crate) fn live() -> i64 {
     LIVE.with(Cell::get)
+}
+
+/// As [`live`], with what malloc adds to each piece.
+pub(crate) fn live_in_malloc() -> i64 {
+    ROUNDED.with(Cell::get)
 }
 
 /// What `work` gives, and the most bytes that it held at once beyond those held before.
