@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Context, completions, dump, init, list, man, mark, pin, restore, stats, verify};
+use super::{Context, completions, demo, dump, ingest, init, list, man, mark, pin, restore, stats, verify};
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
 #[derive(Debug, Parser)]
@@ -55,10 +55,10 @@ Examples:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(super) struct Global {
-    /// The log's directory
-    #[arg(short, long, global = true, value_name = "DIR", env = "SNAPLOG_DIR", default_value = ".")]
+    /// The log's directory [default: .]
+    #[arg(short, long, global = true, value_name = "DIR", env = "SNAPLOG_DIR")]
     #[arg(hide_env_values = true)]
-    pub(super) dir: PathBuf,
+    pub(super) dir: Option<PathBuf>,
 
     /// Report as JSON: documents on standard output, errors on standard error
     ///
@@ -110,12 +110,14 @@ impl ColorArg {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Init(init::InitArgs),
+    Ingest(ingest::IngestArgs),
     List(list::ListArgs),
     Stats(stats::StatsArgs),
     Mark(mark::MarkArgs),
     Pin(pin::PinArgs),
     Unpin(pin::UnpinArgs),
     Restore(restore::RestoreArgs),
+    Demo(demo::DemoArgs),
     Verify(verify::VerifyArgs),
     Dump(dump::DumpArgs),
     Completions(completions::CompletionsArgs),
@@ -126,12 +128,14 @@ pub(super) enum Command {
 pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(args, context),
+        Command::Ingest(args) => ingest::run(args, context),
         Command::List(args) => list::run(args, context),
         Command::Stats(args) => stats::run(args, context),
         Command::Mark(args) => mark::run(args, context),
         Command::Pin(args) => pin::run(args, context),
         Command::Unpin(args) => pin::run_unpin(args, context),
         Command::Restore(args) => restore::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
         Command::Verify(args) => verify::run(args, context),
         Command::Dump(args) => dump::run(args, context),
         Command::Completions(args) => completions::run(args, context),

@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     Damage,
     /// Another writer holds the log.
     Locked,
+    /// The user stopped it: what a shell says of a command that Ctrl-C ended.
+    Interrupted,
 }
 
 impl Exit {
@@ -35,6 +37,7 @@ impl Exit {
             Self::NotFound => 3,
             Self::Damage => 4,
             Self::Locked => 5,
+            Self::Interrupted => 130,
         }
     }
 }

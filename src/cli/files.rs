@@ -1,14 +1,14 @@
-//! Files outside a log: where a restore goes. The only place of the command line that touches the file system.
+//! Files outside a log: what is ingested, where a restore goes. The only place of the command line that touches the file system.
 #![expect(
     clippy::disallowed_methods,
-    reason = "what a restore writes is no part of a log, so no storage has it"
+    reason = "what is ingested and what a restore writes are no part of a log, so no storage has them"
 )]
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
+use super::failure::{Exit, Failure, Report};
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,23 @@ pub(super) fn look(path: &Path) -> Result<Found, Failure> {
         (true, true) => Found::Empty { is_dir },
         (true, false) => Found::Full { is_dir },
     })
+}
+
+/// What is known of a file that is to be read; that it is there, and no directory.
+pub(super) fn look_readable(path: &Path) -> Result<Metadata, Failure> {
+    let name = path.display().to_string();
+    let metadata = fs::metadata(path).map_err(|e| Failure::io("open", &name, &e))?;
+    if metadata.is_dir() {
+        // It could be opened, and fail when it is read: too late to be told clearly.
+        let report = Report::new(Exit::Failed, "wrong-kind", format!("{name} is a directory"));
+        return Err(report.path(name).hint("name the files in it").into());
+    }
+    Ok(metadata)
+}
+
+/// Opens a file to read it.
+pub(super) fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path).map_err(|e| Failure::io("open", &path.display().to_string(), &e))
 }
 
 /// Opens a device or a pipe.

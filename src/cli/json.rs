@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use snaplog::Marker;
+use snaplog::exchange::ingest;
 
 use super::failure::Report;
 
@@ -172,4 +173,57 @@ pub(super) struct ByteTotals {
     pub(super) snapshots: u64,
     pub(super) trash: u64,
     pub(super) raw: u64,
+}
+
+/// What an ingest did.
+#[derive(Debug, Serialize)]
+pub(super) struct IngestDocument {
+    events_read: u64,
+    events_written: u64,
+    events_unchanged: u64,
+    events_skipped: u64,
+    lines_already_read: u64,
+    nodes: u64,
+    edges: u64,
+    markers_placed: u64,
+    last_seq: u64,
+    durable_seq: u64,
+    interrupted: bool,
+    seconds: f64,
+}
+
+impl IngestDocument {
+    pub(super) fn new(report: &ingest::Report, seconds: f64) -> Self {
+        Self {
+            events_read: report.events_read,
+            events_written: report.events_written,
+            events_unchanged: report.unchanged,
+            events_skipped: report.events_skipped,
+            lines_already_read: report.lines_already_read,
+            nodes: report.nodes,
+            edges: report.edges,
+            markers_placed: report.markers_placed,
+            last_seq: report.last_seq.0,
+            durable_seq: report.durable_seq.0,
+            interrupted: report.interrupted,
+            seconds,
+        }
+    }
+}
+
+/// A crawl of the demo that is complete.
+#[derive(Debug, Serialize)]
+pub(super) struct DemoDocument {
+    pub(super) root: String,
+    pub(super) log: String,
+    pub(super) directories: u64,
+    pub(super) entries: u64,
+    pub(super) unreadable: u64,
+    pub(super) nodes: u64,
+    pub(super) edges: u64,
+    pub(super) markers: u64,
+    pub(super) markers_good: u64,
+    pub(super) restored: String,
+    pub(super) output: String,
+    pub(super) seconds: f64,
 }

@@ -21,21 +21,28 @@ Exit status:
   4  files of the log are missing or damaged; what is known of the markers is listed all the same
 
 Example:
-  snaplog -d crawl list --tier milestone")]
+  snaplog -d crawl list --tier milestone -n 10")]
 pub(super) struct ListArgs {
     /// Only markers of this tier
     #[arg(long, value_name = "TIER")]
     tier: Option<String>,
+
+    /// Only the newest N
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<usize>,
 }
 
 /// Lists the markers.
 pub(super) fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
     let log = context.open_log()?;
-    let reader = log.reader()?;
+    let reader = context.reader_of(&log)?;
     let mut markers = documents(&reader);
     if let Some(tier) = &args.tier {
         check_tier(&log, &reader, tier)?;
         markers.retain(|marker| marker.tiers.contains(tier));
+    }
+    if let Some(limit) = args.limit {
+        markers.drain(..markers.len().saturating_sub(limit));
     }
     if context.json {
         let document = ListDocument { log_id: reader.log_id().to_string(), markers };
@@ -81,6 +88,16 @@ fn print(markers: &[MarkerDocument], context: &Context) -> Result<(), Failure> {
             .say("no markers yet: `snaplog ingest` places them as snaplog.toml says, `snaplog mark` by hand");
         return Ok(());
     };
+    context.out.table(&table(markers))?;
+    let example = markers.iter().rfind(|marker| marker.restorable).unwrap_or(newest);
+    let dir = context.dir.display().to_string();
+    let at = if dir == "." { String::new() } else { format!(" -d {}", quoted(&dir)) };
+    context.out.say(&format!("restore one with: snaplog{at} restore --to {} -o graph.ndjson", example.id));
+    Ok(())
+}
+
+/// The markers, which come oldest first, newest first.
+pub(super) fn table(markers: &[MarkerDocument]) -> Table {
     let mut table = Table::new(&[
         ("ID", Align::Left),
         ("TIME (UTC)", Align::Left),
@@ -103,12 +120,7 @@ fn print(markers: &[MarkerDocument], context: &Context) -> Result<(), Failure> {
             dash(marker.label.clone().unwrap_or_default()),
         ]);
     }
-    context.out.table(&table)?;
-    let example = markers.iter().rfind(|marker| marker.restorable).unwrap_or(newest);
-    let dir = context.dir.display().to_string();
-    let at = if dir == "." { String::new() } else { format!(" -d {}", quoted(&dir)) };
-    context.out.say(&format!("restore one with: snaplog{at} restore --to {} -o graph.ndjson", example.id));
-    Ok(())
+    table
 }
 
 fn flags(marker: &MarkerDocument) -> Vec<&'static str> {

@@ -4,16 +4,21 @@
 
 mod args;
 mod completions;
+mod demo;
 mod dump;
 mod failure;
 mod files;
+mod ingest;
 mod init;
+mod interrupt;
 mod json;
 mod list;
 mod man;
 mod mark;
 mod output;
+mod path_text;
 mod pin;
+mod progress;
 mod restore;
 mod stats;
 mod verify;
@@ -23,23 +28,36 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
-use snaplog::Log;
+use snaplog::{Log, Reader};
 
 use args::{Arguments, ColorArg};
 use failure::Failure;
 use output::Output;
+
+/// How it is told how it goes, on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// A bar: it is a terminal.
+    Bar,
+    /// A line now and then.
+    Lines,
+    /// Not at all.
+    Silent,
+}
 
 /// What every command is given.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The log's directory.
     pub(crate) dir: PathBuf,
+    /// Whether somebody named it, or it is the current directory for want of a name.
+    pub(crate) dir_is_given: bool,
     /// Whether reports are JSON documents.
     pub(crate) json: bool,
     /// Whether only data and errors are wanted.
     pub(crate) quiet: bool,
-    /// Whether a progress bar may be drawn on standard error: a terminal, and nobody said no.
-    pub(crate) progress: bool,
+    /// How it may be told how it goes.
+    pub(crate) progress: Pace,
     /// The way to the user.
     pub(crate) out: Output,
 }
@@ -48,6 +66,20 @@ impl Context {
     /// Opens the log.
     pub(crate) fn open_log(&self) -> Result<Log, Failure> {
         Ok(Log::open(&self.dir)?)
+    }
+
+    /// Looks at a log. A snaplog.toml that cannot be used is no reason not to: it is told.
+    pub(crate) fn reader_of(&self, log: &Log) -> Result<Reader, Failure> {
+        let reader = log.reader()?;
+        if let Some(fault) = reader.config_fault() {
+            self.out.warn(&format!("{fault}; the defaults are used"));
+            let mut cause = std::error::Error::source(fault);
+            while let Some(source) = cause {
+                self.out.warn(&format!("  because: {source}"));
+                cause = source.source();
+            }
+        }
+        Ok(reader)
     }
 }
 
@@ -63,8 +95,19 @@ pub(crate) fn run() -> ExitCode {
     };
     let Arguments { global, command } = arguments;
     let out = Output::new(global.color.for_streams(), global.quiet);
-    let progress = !global.quiet && !global.no_progress && out.is_attended();
-    let context = Context { dir: global.dir, json: global.json, quiet: global.quiet, progress, out };
+    let wanted = !global.quiet && !global.no_progress;
+    let context = Context {
+        dir_is_given: global.dir.is_some(),
+        dir: global.dir.unwrap_or_else(|| PathBuf::from(".")),
+        json: global.json,
+        quiet: global.quiet,
+        progress: match (wanted, out.is_attended()) {
+            (false, _) => Pace::Silent,
+            (true, true) => Pace::Bar,
+            (true, false) => Pace::Lines,
+        },
+        out,
+    };
     match args::dispatch(command, &context) {
         Ok(()) => failure::Exit::Done.into(),
         Err(failure) => context.out.failure(&failure, context.json).into(),

@@ -36,7 +36,7 @@ pub(super) fn run(args: StatsArgs, context: &Context) -> Result<(), Failure> {
         return Err(Failure::usage("--prometheus and --json are two forms of the same: choose one"));
     }
     let log = context.open_log()?;
-    let reader = log.reader()?;
+    let reader = context.reader_of(&log)?;
     let document = collect(&log, &reader)?;
     if context.json {
         context.out.json(&document)?;
@@ -144,9 +144,10 @@ fn for_people(stats: &StatsDocument) -> String {
         (
             "  events",
             format!(
-                "{} in {} segments, {} of them compressed{}",
+                "{} in {} segment{}, {} compressed{}",
                 size(bytes.events),
                 number(stats.segments),
+                if stats.segments == 1 { "" } else { "s" },
                 number(stats.compressed_segments),
                 ratio(bytes),
             ),

@@ -94,7 +94,9 @@ fn events(segment: &Segment, sink: &mut dyn FnMut(Line) -> bool) -> Result<()> {
                 };
                 if let Some(fields) = fields.as_object_mut() {
                     fields.insert("next_seq".to_owned(), json!(header.first_seq.0));
-                    fields.insert("time".to_owned(), json!(header.time.to_string()));
+                    if header.time != crate::model::time::Timestamp::MIN {
+                        fields.insert("time".to_owned(), json!(header.time.to_string()));
+                    }
                     fields.insert("bytes".to_owned(), json!(header.frame_len()));
                     fields.insert("synced".to_owned(), json!(header.synced));
                     fields.insert("crc".to_owned(), json!(format!("{:08x}", header.crc)));
@@ -272,7 +274,7 @@ fn head_fields(segment: &Segment) -> Json {
         "directed": kind.directed,
         "multigraph": kind.multigraph,
         "first_seq": first_seq.0,
-        "time": time.to_string(),
+        "time": (*time != crate::model::time::Timestamp::MIN).then(|| time.to_string()),
         "adopts": adopts.map(|a| json!({ "file": names::events(a.id), "length": a.length, "chain": format!("{:08x}", a.chain) })),
         "writer": writer,
         "bytes": segment.file_len,

@@ -16,6 +16,7 @@
 
 pub mod dump;
 mod fault;
+pub mod ingest;
 pub mod json_read;
 pub mod json_write;
 pub mod ndjson;

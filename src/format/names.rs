@@ -54,7 +54,7 @@ pub fn parse(name: &str) -> Option<FileName> {
     if name.ends_with(TMP_SUFFIX) {
         return Some(FileName::Tmp);
     }
-    if [CONFIG, LOCK, CURRENT, REQUESTS].contains(&name) {
+    if [CONFIG, LOCK, CURRENT, REQUESTS, TRASH].contains(&name) {
         return Some(FileName::Fixed);
     }
     let number = |prefix: &str, build: fn(u64) -> String| {

@@ -202,7 +202,7 @@ impl Log {
     /// # Errors
     /// Damage to CURRENT, the manifest or the last segment.
     pub fn reader(&self) -> Result<Reader> {
-        Reader::open(Arc::clone(&self.storage), self.config()?)
+        Reader::open(Arc::clone(&self.storage), self.config())
     }
 
     /// Places a marker: through the live writer if there is one, else in a session of its own. Durable on return.

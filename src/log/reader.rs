@@ -42,6 +42,7 @@ use crate::policy::selector::{Choice, Selector, choose};
 pub struct Reader {
     pub(crate) view: View,
     config: Config,
+    config_fault: Option<Error>,
 }
 
 /// A part of a file that a restore reads.
@@ -88,8 +89,12 @@ pub struct Restored {
 }
 
 impl Reader {
-    pub(crate) fn open(storage: Shared, config: Config) -> Result<Self> {
-        Ok(Self { view: View::for_reading(storage)?, config })
+    pub(crate) fn open(storage: Shared, config: Result<Config>) -> Result<Self> {
+        let (config, config_fault) = match config {
+            Ok(config) => (config, None),
+            Err(error) => (Config::default(), Some(error)),
+        };
+        Ok(Self { view: View::for_reading(storage)?, config, config_fault })
     }
 
     /// The log's id.
@@ -112,7 +117,12 @@ impl Reader {
         self.view.last_seq()
     }
 
-    /// What the log's snaplog.toml says.
+    /// Why the log's snaplog.toml cannot be used, if it cannot: what is stored can be read all the same.
+    pub fn config_fault(&self) -> Option<&Error> {
+        self.config_fault.as_ref()
+    }
+
+    /// What the log's snaplog.toml says; the defaults if it cannot be used.
     pub fn config(&self) -> &Config {
         &self.config
     }

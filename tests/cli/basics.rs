@@ -4,8 +4,8 @@ use std::process::Stdio;
 
 use super::support::{Crawl, command, run, run_in};
 
-const COMMANDS: [&str; 9] =
-    ["init", "list", "stats", "mark", "pin", "unpin", "restore", "completions", "man"];
+const COMMANDS: [&str; 11] =
+    ["init", "list", "stats", "mark", "pin", "unpin", "restore", "verify", "dump", "completions", "man"];
 
 #[test]
 fn short_help_fits_on_a_screen() {

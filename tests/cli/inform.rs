@@ -64,7 +64,7 @@ fn list_as_json_has_the_documented_fields_oldest_first() {
 }
 
 #[test]
-fn list_can_be_cut_to_a_tier() {
+fn list_can_be_cut_to_a_tier_and_to_the_newest() {
     let crawl = Crawl::new();
     let ids = |tier: &str| {
         let document = crawl.run(&["list", "--json", "--tier", tier]).exits(0).json();
@@ -73,6 +73,8 @@ fn list_can_be_cut_to_a_tier() {
     };
     assert_eq!(ids("frequent"), ["m2", "m4", "m5"]);
     assert!(ids("milestone").is_empty(), "the tier is there, and no marker of it");
+    let two = crawl.run(&["list", "-n", "2", "--json", "--tier", "frequent"]).exits(0).json();
+    assert_eq!((&two["markers"][0]["id"], &two["markers"][1]["id"]), (&json!("m4"), &json!("m5")));
     let told = crawl.run(&["list", "--tier", "frequnt"]).exits(3);
     assert!(told.err.contains("did you mean frequent?"), "{told:?}");
 }

@@ -10,6 +10,7 @@
 
 mod basics;
 mod change;
+mod documents;
 mod inform;
 mod restore;
 mod support;

@@ -68,7 +68,8 @@ fn events_between_markers_can_be_restored() {
     let at = document(&["--to", "seq:33"]);
     assert_eq!((&at["marker"], &at["seq"], &at["events_replayed"]), (&Json::Null, &json!(33), &json!(33)));
     assert_eq!(text(&crawl.beside("graph.ndjson")), expected(&crawl, 33));
-    assert_eq!(document(&["--to", "seq:0"])["nodes"], 0);
+    let at = document(&["--to", "seq:0"]);
+    assert_eq!((&at["nodes"], &at["time"]), (&json!(0), &Json::Null));
     assert_eq!(text(&crawl.beside("graph.ndjson")), "");
     let at = document(&["--to", "2025-03-01T12:00:40Z", "--exact"]);
     assert_eq!((&at["nodes"], &at["time"]), (&json!(41), &json!("2025-03-01T12:00:40Z")));
@@ -162,16 +163,12 @@ fn the_report_gives_way_to_data_on_standard_output() {
 }
 
 #[test]
-fn node_link_says_where_it_comes_from_and_carries_the_state() {
+fn node_link_is_the_graph_and_carries_the_state() {
     let crawl = Crawl::new();
     crawl.run(&["restore", "--to", "first", "--format", "node-link", "-o", "graph.json"]).exits(0);
     let document: Json = serde_json::from_str(&text(&crawl.beside("graph.json"))).unwrap();
     assert_eq!(document["nodes"].as_array().unwrap().len(), 30);
     assert_eq!(document["graph"]["snaplog_state"], json!({"page": 7}));
-    let about = &document["graph"]["snaplog"];
-    assert_eq!(keys(about), ["label", "log_id", "marker", "seq", "tiers", "time"]);
-    assert_eq!((&about["marker"], &about["label"]), (&json!("m3"), &json!("first")));
-    assert_eq!(about["time"], time(29).to_string());
     let graph = crawl.log.reader().unwrap().restore_seq(Seq(seq_of(&crawl, "m3"))).unwrap().graph;
     let mut plain = Vec::new();
     node_link::write_graph_to(&graph, None, &mut plain).unwrap();
@@ -207,6 +204,18 @@ fn a_new_log_starts_at_the_marker() {
     assert_eq!(crawl.names_beside(), ["empty", "log", "new"]);
     let told = crawl.run(&["restore", "--format", "log", "-o", "new", "--yes"]).exits(1);
     assert!(told.err.contains("new is not empty"), "{told:?}");
+}
+
+#[test]
+fn a_new_log_can_start_between_markers_and_before_the_first_event() {
+    let crawl = Crawl::new();
+    for (to, nodes) in [("seq:33", 17), ("seq:0", 0)] {
+        crawl.run(&["restore", "--to", to, "--format", "log", "-o", to]).exits(0);
+        let reader = Log::open(crawl.beside(to)).unwrap().reader().unwrap();
+        let marker = &reader.markers()[0];
+        assert_eq!((marker.counts.nodes, marker.tiers.len(), &marker.label), (nodes, 0, &None));
+        assert!(marker.time.to_chrono().is_some(), "{to}");
+    }
 }
 
 #[test]

@@ -4,11 +4,11 @@ mod aim;
 mod report;
 mod target;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueEnum;
-use snaplog::Selector;
+use snaplog::{Log, Marker, Reader, Selector};
 
 use super::Context;
 use super::failure::Failure;
@@ -100,12 +100,25 @@ impl Format {
     }
 }
 
+/// Restores a marker as node-link JSON, and replaces what stands at `path`.
+pub(super) fn node_link_file(
+    reader: &Reader,
+    marker: &Marker,
+    log: &Log,
+    path: &Path,
+    context: &Context,
+) -> Result<(), Failure> {
+    let restored = reader.restore_marker(marker)?;
+    let target = Target::new(Some(path), Format::NodeLink)?;
+    target.write(&restored, Some(marker), log, true, context).map(drop)
+}
+
 /// Restores.
 pub(super) fn run(args: RestoreArgs, context: &Context) -> Result<(), Failure> {
     let started = Instant::now();
     let target = Target::new(args.output.as_deref(), args.format)?;
     let log = context.open_log()?;
-    let reader = log.reader()?;
+    let reader = context.reader_of(&log)?;
     let selector = Selector::parse(&args.to, log.environment().now(), reader.config().time_zone)?;
     let aim = Aim::find(&reader, &selector, args.tier.as_deref(), args.exact)?;
     let mut told = Told::new(&reader, &aim, args.format, &target)?;
@@ -120,8 +133,6 @@ pub(super) fn run(args: RestoreArgs, context: &Context) -> Result<(), Failure> {
     let replace = target.may_be_written(args.yes, context)?;
     let restored = aim.restore(&reader)?;
     told.restored(&restored, &aim, &reader);
-    let config = log.config_text()?;
-    let left_out =
-        target.write(&restored, aim.marker(&reader, restored.seq), &log, config, replace, context)?;
+    let left_out = target.write(&restored, aim.marker(&reader, restored.seq), &log, replace, context)?;
     told.done(left_out, &target, context, started)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use snaplog::{Fingerprint, Reader, Restored};
+use snaplog::{Fingerprint, Reader, Restored, Timestamp};
 
 use super::Format;
 use super::aim::Aim;
@@ -89,7 +89,7 @@ impl Told {
         let counts = restored.graph.counts();
         (document.nodes, document.edges) = (Some(counts.nodes), Some(counts.edges));
         document.events_replayed = Some(restored.events);
-        if document.time.is_none() {
+        if document.time.is_none() && restored.time > Timestamp::MIN {
             document.time = Some(restored.time.to_string());
         }
         // A marker's was compared with the graph's already.

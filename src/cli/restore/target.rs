@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use snaplog::exchange::new_log::{Beginning, write_log};
 use snaplog::exchange::{WriteError, ndjson, node_link};
-use snaplog::{Config, Graph, Log, Marker, Restored, Value};
+use snaplog::{Config, Graph, Log, Marker, Restored, Timestamp};
 
 use super::Format;
 use crate::cli::Context;
@@ -84,23 +84,20 @@ impl Target {
         restored: &Restored,
         marker: Option<&Marker>,
         log: &Log,
-        config: Option<String>,
         replace: bool,
         context: &Context,
     ) -> Result<u64, Failure> {
-        let about = || about(log, restored, marker);
         match self {
             Self::Stdout(format) => {
                 let mut to = context.out.stdout();
-                let written = write_graph(&restored.graph, *format, &about(), &mut to);
+                let written = write_graph(&restored.graph, *format, &mut to);
                 let written = written.and_then(|left_out| Ok(to.flush().map(|()| left_out)?));
                 written.map_err(|e| write_failure(&e, Failure::output))
             }
             Self::File(path, format) => {
                 let failed = |e: &io::Error| Failure::io("write", &path.display().to_string(), e);
                 let write = |mut to: &File| {
-                    write_graph(&restored.graph, *format, &about(), &mut to)
-                        .map_err(|e| write_failure(&e, failed))
+                    write_graph(&restored.graph, *format, &mut to).map_err(|e| write_failure(&e, failed))
                 };
                 if files::look(path)? == Found::Special {
                     return write(&files::open_special(path)?);
@@ -112,8 +109,10 @@ impl Target {
             }
             Self::NewLog(path) => {
                 let staged = Staged::beside(path)?;
+                let config = log.config_text()?;
                 let beginning = Beginning {
-                    time: marker.map_or(restored.time, |marker| marker.time),
+                    // Before the first event there is no time.
+                    time: time(restored, marker).unwrap_or_else(|| log.environment().now()),
                     tiers: marker.map(|marker| marker.tiers.as_slice()).unwrap_or_default(),
                     label: marker.and_then(|marker| marker.label.as_deref()),
                     pinned: marker.is_some_and(|marker| marker.pinned),
@@ -127,26 +126,17 @@ impl Target {
     }
 }
 
-fn write_graph(graph: &Graph, format: Format, about: &Value, to: &mut dyn Write) -> Result<u64, WriteError> {
+fn write_graph(graph: &Graph, format: Format, to: &mut dyn Write) -> Result<u64, WriteError> {
     match format {
-        Format::NodeLink => Ok(node_link::write_graph_to(graph, Some(about), to)?.attrs_left_out),
+        Format::NodeLink => Ok(node_link::write_graph_to(graph, None, to)?.attrs_left_out),
         Format::Ndjson | Format::Log => ndjson::write_graph_to(graph, to).map(|()| 0),
     }
 }
 
-/// Where a document comes from: `graph.snaplog` in node-link.
-fn about(log: &Log, restored: &Restored, marker: Option<&Marker>) -> Value {
-    let text = |text: Option<String>| text.map_or(Value::Null, Value::Str);
-    let tiers = marker.map(|marker| marker.tiers.clone()).unwrap_or_default();
-    let fields = [
-        ("log_id", Value::Str(log.id().to_string())),
-        ("marker", text(marker.map(|marker| marker.id.to_string()))),
-        ("seq", i64::try_from(restored.seq.0).map_or(Value::Null, Value::Int)),
-        ("time", Value::Str(marker.map_or(restored.time, |marker| marker.time).to_string())),
-        ("tiers", Value::List(tiers.into_iter().map(Value::Str).collect())),
-        ("label", text(marker.and_then(|marker| marker.label.clone()))),
-    ];
-    Value::Map(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+/// The time of the point that is restored.
+fn time(restored: &Restored, marker: Option<&Marker>) -> Option<Timestamp> {
+    let time = marker.map_or(restored.time, |marker| marker.time);
+    (time > Timestamp::MIN).then_some(time)
 }
 
 fn write_failure(error: &WriteError, io: impl FnOnce(&io::Error) -> Failure) -> Failure {

@@ -88,6 +88,8 @@ pub(super) struct Flushed {
 
 #[derive(Debug)]
 pub(super) struct Core {
+    /// Who writes: what the lock says.
+    pub(super) owner: String,
     pub(super) storage: Shared,
     pub(super) environment: Arc<dyn Environment>,
     pub(super) config: Config,
@@ -100,6 +102,8 @@ pub(super) struct Core {
     batch_time: Timestamp,
     /// Time of the last event or marker.
     pub(super) time: Timestamp,
+    /// Time of the last event: what tiers of time go by.
+    event_time: Timestamp,
     next_seq: Seq,
     flushed: Flushed,
     pub(super) durable: Seq,
@@ -129,6 +133,7 @@ pub(super) struct Core {
 /// What a core begins with.
 #[derive(Debug)]
 pub(super) struct Start {
+    pub(super) owner: String,
     pub(super) storage: Shared,
     pub(super) environment: Arc<dyn Environment>,
     pub(super) config: Config,
@@ -136,6 +141,7 @@ pub(super) struct Start {
     pub(super) manifest: Manifest,
     pub(super) graph: Graph,
     pub(super) time: Timestamp,
+    pub(super) event_time: Timestamp,
     pub(super) next_seq: Seq,
     pub(super) inherited: Option<Inherited>,
     pub(super) closed_bytes: u64,
@@ -158,6 +164,7 @@ impl Core {
             schedule: Schedule::new(&start.config, served),
             payload: PayloadEncoder::new(graph.ordinals()),
             next_marker: next_marker.max(start.manifest.next_marker),
+            owner: start.owner,
             storage: start.storage,
             environment: start.environment,
             config: start.config,
@@ -168,6 +175,7 @@ impl Core {
             batch_events: 0,
             batch_time: time,
             time,
+            event_time: start.event_time,
             next_seq,
             flushed,
             durable,
@@ -234,6 +242,7 @@ impl Core {
         self.flush()?;
         let savepoint = self.graph.savepoint();
         let before = (self.payload.mark(), self.next_seq, self.time, self.held, self.unsynced_events);
+        let event_time = self.event_time;
         let mut outcome = Vec::with_capacity(events.len());
         for (at, event) in events.iter().enumerate() {
             let taken = self.take_in(event, None, None).and_then(|appended| {
@@ -252,6 +261,7 @@ impl Core {
                     self.payload.roll_back(before.0);
                     (self.next_seq, self.time, self.held) = (before.1, before.2, before.3);
                     self.unsynced_events = before.4;
+                    self.event_time = event_time;
                     self.batch_events = 0;
                     return Err(match error {
                         Error::Refused(refusal) => Error::BatchRefused { at, refusal },
@@ -320,6 +330,7 @@ impl Core {
         self.batch_events = self.batch_events.saturating_add(1);
         self.unsynced_events = self.unsynced_events.saturating_add(1);
         self.time = self.time.max(time);
+        self.event_time = self.time;
         self.line_read(line);
         Ok(Appended::Written(seq))
     }
@@ -362,10 +373,11 @@ impl Core {
     /// Places the marker that is due by now, if one is.
     pub(super) fn place_due(&mut self) -> Result<()> {
         let high_water = self.graph.counts().high_water;
-        if !self.automatic || self.last_seq() == Seq(0) || !self.schedule.is_due(high_water, self.time) {
+        if !self.automatic || self.last_seq() == Seq(0) || !self.schedule.is_due(high_water, self.event_time)
+        {
             return Ok(());
         }
-        let tiers = self.schedule.take(high_water, self.time);
+        let tiers = self.schedule.take(high_water, self.event_time);
         self.placed = self.placed.saturating_add(1);
         self.push_marker(tiers, None, false, self.time)?;
         if self.sync_markers { self.sync() } else { Ok(()) }
