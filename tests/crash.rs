@@ -1,13 +1,7 @@
 //! Power cuts at every storage call, failing calls at every storage call, and what is left after each.
 //!
 //! `SNAPLOG_EXHAUSTIVE=1` tries every call with many more fates; without it every call with a few.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,7 +108,9 @@ fn session(writer: &Writer, from: usize, told: &mut Told) -> Result<usize, Error
         writer.append(&event(next))?;
         next += 1;
         // A marker that the schedule has placed is durable when the event returns.
-        if let Some(marker) = writer.status()?.last_marker.filter(|marker| marker.seq.0 == next as u64) {
+        if let Some(marker) =
+            writer.status()?.last_marker.filter(|marker| marker.seq.0 == u64::try_from(next).unwrap())
+        {
             told.markers.insert(marker.id, (marker.seq, marker.fingerprint));
             told.durable = next;
         }

@@ -1,7 +1,7 @@
 //! Damage to every file of a small log: it is named, or provably no part of the log; no restore gives another graph.
 //!
 //! `SNAPLOG_EXHAUSTIVE=1` flips every bit; without it one bit of every byte.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
