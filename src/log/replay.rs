@@ -138,7 +138,11 @@ impl Replay {
                     self.time = self.time.max(marker.time);
                     visitor.marker(&mut self.graph, marker, place)?;
                 }
-                FrameType::SyncNote | FrameType::Seal => {}
+                FrameType::SyncNote | FrameType::Seal => {
+                    if header.time < self.time {
+                        return Err(place.damage(Fault::Meaning { what: "time runs backwards" }));
+                    }
+                }
             }
         }
         if let Some(chain) = piece.chain
@@ -177,6 +181,10 @@ impl Replay {
         let mut time = header.time;
         let mut first_of_event = true;
         while let Some(item) = decoder.next_item().map_err(fault)? {
+            let between = matches!(item, Item::TimePassed(_) | Item::SourceRead(_));
+            if between && !first_of_event {
+                return Err(meaning("something that is no change stands in the middle of an event"));
+            }
             match item {
                 Item::TimePassed(micros) => time = advance(time, micros),
                 Item::SourceRead(source) => visitor.source(source),
