@@ -1,13 +1,7 @@
 //! Power cuts at every storage call, failing calls at every storage call, and what is left after each.
 //!
 //! `SNAPLOG_EXHAUSTIVE=1` tries every call with many more fates; without it every call with a few.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,6 +107,13 @@ fn session(writer: &Writer, from: usize, told: &mut Told) -> Result<usize, Error
     for single in 0..SINGLES {
         writer.append(&event(next))?;
         next += 1;
+        // A marker that the schedule has placed is durable when the event returns.
+        if let Some(marker) =
+            writer.status()?.last_marker.filter(|marker| marker.seq.0 == u64::try_from(next).unwrap())
+        {
+            told.markers.insert(marker.id, (marker.seq, marker.fingerprint));
+            told.durable = next;
+        }
         if single % 6 == 5 {
             told.durable = told.durable.max(usize::try_from(writer.commit()?.0).unwrap());
         }
@@ -222,7 +223,8 @@ fn a_power_cut_at_any_call_loses_nothing_that_was_acknowledged() {
             let world = World::new();
             let mut told = Told::default();
             world.storage.crash_at_call(call);
-            assert!(workload(&world, &mut told).is_err());
+            // The last call removes an old manifest, which nothing waits for.
+            assert!(workload(&world, &mut told).is_err() || call == calls);
             let what = format!("call {call} of {calls}, fate {fate}");
             match fate {
                 0 => world.storage.crash_all_lost(),
@@ -246,7 +248,7 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
             let world = World::new();
             let mut told = Told::default();
             world.storage.crash_at_call(call);
-            assert!(workload(&world, &mut told).is_err());
+            assert!(workload(&world, &mut told).is_err() || call == calls);
             world.storage.crash_seeded(call);
             // A recovery that goes on to make sure of what it found.
             world.storage.crash_at_call(world.storage.calls() + inner);
@@ -258,6 +260,7 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
                 let writer = log.writer()?;
                 let durable = usize::try_from(writer.commit()?.0).unwrap();
                 told.durable = told.durable.max(durable);
+                told.batches.clear();
                 writer.append(&event(durable))?;
                 writer.close()
             })();

@@ -54,8 +54,6 @@ pub(crate) struct Context {
     pub(crate) dir_is_given: bool,
     /// Whether reports are JSON documents.
     pub(crate) json: bool,
-    /// Whether only data and errors are wanted.
-    pub(crate) quiet: bool,
     /// How it may be told how it goes.
     pub(crate) progress: Pace,
     /// The way to the user.
@@ -100,7 +98,6 @@ pub(crate) fn run() -> ExitCode {
         dir_is_given: global.dir.is_some(),
         dir: global.dir.unwrap_or_else(|| PathBuf::from(".")),
         json: global.json,
-        quiet: global.quiet,
         progress: match (wanted, out.is_attended()) {
             (false, _) => Pace::Silent,
             (true, true) => Pace::Bar,

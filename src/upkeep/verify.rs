@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::codec;
 use crate::format::Fault;
+use crate::format::frame::FrameType;
 use crate::format::names;
 use crate::log::{
     Environment, Error, Log, Piece, Place, Replay, Result, Segment, Step, Until, View, Visitor, check_marker,
@@ -291,6 +293,11 @@ impl<'a> Inspection<'a> {
         if let Some(error) = &self.view.damage {
             let error = error.again();
             self.cut(&error, self.view.last_seq());
+            if let Some((segment, tail)) = &self.view.tail
+                && let Some((offset, _)) = tail.damage
+            {
+                self.markers_behind(segment, offset)?;
+            }
         }
         if let Some((segment, tail)) = &self.view.tail
             && let Some(fault) = &tail.torn
@@ -308,6 +315,24 @@ impl<'a> Inspection<'a> {
             })),
             Err(error) if error.is_damage() => self.cut(&error, self.view.last_seq()),
             Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The markers that stand in whole frames behind damage in the open segment: nothing lists them, and they are lost.
+    fn markers_behind(&mut self, segment: &Segment, damage: u64) -> Result<()> {
+        let mut frames = segment.frames(u64::MAX);
+        frames.offset = damage;
+        while frames.resync()? {
+            while let Step::Frame { header, payload, .. } = frames.step()? {
+                if header.frame_type == FrameType::Marker
+                    && let Ok(marker) = codec::from_bytes::<Marker>(payload)
+                    && self.lost.insert(marker.id)
+                    && let Some(fault) = self.faults.last_mut()
+                {
+                    fault.markers.push(marker.id.to_string());
+                }
+            }
         }
         Ok(())
     }
