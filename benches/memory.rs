@@ -66,22 +66,12 @@ fn measure(name: &str, kind: GraphKind, nodes: usize) -> Outcome<()> {
     let payload: usize = graph.nodes().map(|node| encoded(node.id()) + image(node.attrs().iter())).sum();
     show(&format!("{name}: node"), payload, held, peak, nodes);
 
-    let before = Start::now();
-    let edges = nodes * 5;
-    let (outcome, peak) = counting::peak(|| {
-        (0..edges).try_for_each(|n| {
-            // Five distinct targets for each source.
-            let (src, step) = (n / 5, n % 5);
-            let dst = (src + 1 + step * 7) % nodes;
-            put(&mut graph, &Event::edge(id(src), id(dst)).with("weight", n as f64 / 8.0), &mut changes)
-        })
-    });
-    outcome?;
-    let held = before.held();
-    let of = |key: Option<IdRef<'_>>| key.map_or(0, |key| encoded(key) + 3);
-    let payload: usize = graph.edges().map(|edge| of(edge.key()) + image(edge.attrs().iter())).sum();
+    // Five distinct targets for each source; then five more, of edges that do not fit into their row of the table.
+    let short = |event: Event, n: usize| event.with("weight", n as f64 / 8.0);
+    let long = |event: Event, n: usize| short(event, n).with("type", "x".repeat(40));
+    measure_edges(&format!("{name}: edge"), &mut graph, nodes, 7, short)?;
+    measure_edges(&format!("{name}: longer edge"), &mut graph, nodes, 11, long)?;
     let alive = usize::try_from(graph.counts().edges)?;
-    show(&format!("{name}: edge"), payload, held, peak, alive);
 
     let before = Start::now();
     let (outcome, peak) =
@@ -89,6 +79,36 @@ fn measure(name: &str, kind: GraphKind, nodes: usize) -> Outcome<()> {
     outcome?;
     let held = before.held();
     show(&format!("{name}: first death, an edge"), 0, held, peak, alive);
+    Ok(())
+}
+
+/// Five edges from each node, whose targets are `stride` apart.
+fn measure_edges(
+    what: &str,
+    graph: &mut Graph,
+    nodes: usize,
+    stride: usize,
+    with: impl Fn(Event, usize) -> Event,
+) -> Outcome<()> {
+    let mut changes = Changes::new();
+    let (start, first) = (Start::now(), graph.ordinals().edge);
+    let (outcome, peak) = counting::peak(|| {
+        (0..nodes * 5).try_for_each(|n| {
+            let src = n / 5;
+            let dst = (src + stride - 6 + n % 5 * stride) % nodes;
+            put(graph, &with(Event::edge(id(src), id(dst)), n), &mut changes)
+        })
+    });
+    outcome?;
+    let held = start.held();
+    // A parallel edge stores its slot and its key too.
+    let of = |key: Option<IdRef<'_>>| key.map_or(0, |key| encoded(key) + 3);
+    let (mut payload, mut count) = (0, 0);
+    for edge in graph.edges().filter(|edge| edge.ord() >= first) {
+        payload += of(edge.key()) + image(edge.attrs().iter());
+        count += 1;
+    }
+    show(what, payload, held, peak, count);
     Ok(())
 }
 

@@ -304,7 +304,8 @@ pub fn to_bytes<T: Serialize>(document: &T) -> Result<Vec<u8>, DecodeError> {
 /// [`MAX_DOCUMENT_BYTES`], [`DecodeError::Trailing`] if it ends early.
 pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     // bincode allocates a string's claimed length before it reads it, up to its limit, which is a constant; and
-    // counts an integer of one byte as up to eight. So the limit follows the input in steps.
+    // counts an integer of one byte as up to eight. So the limit follows the input in steps: one step for all made a
+    // claim of a gigabyte in a manifest of one megabyte take the gigabyte.
     macro_rules! up_to {
         ($($len:expr),*) => {
             match bytes.len() {
@@ -332,6 +333,8 @@ pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
         8 << 20,
         16 << 20,
         32 << 20,
+        64 << 20,
+        128 << 20,
         MAX_DOCUMENT_BYTES
     );
     let (document, used): (T, usize) = decoded.map_err(|e| DecodeError::Document(e.to_string()))?;

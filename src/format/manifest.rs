@@ -233,3 +233,42 @@ fn whole(what: &'static str, bytes: &[u8], prefix: &Prefix) -> Result<(), Fault>
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn naming(ids: &[u64]) -> Manifest {
+        let end = SegmentEnd { length: 100, chain: 1, next_seq: Seq(1), time: Timestamp(0) };
+        let entry = |id: &u64| SegmentEntry {
+            id: SegmentId(*id),
+            kind: SegmentKind::Events,
+            first_seq: Seq(1),
+            end: Some(end),
+            compression: 0,
+            raw_bytes: 0,
+        };
+        Manifest {
+            generation: Generation(1),
+            written: Timestamp(0),
+            created: Timestamp(0),
+            kind: GraphKind::default(),
+            next_file: SegmentId(9),
+            segments: ids.iter().map(entry).collect(),
+            markers: Vec::new(),
+            next_marker: MarkerId(1),
+            next_seq: Seq(1),
+            ordinals: Ordinals::default(),
+            high_water: 0,
+            sources: Vec::new(),
+            extensions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_segment_that_is_named_twice_is_refused() {
+        let read = |ids: &[u64]| Manifest::decode(&naming(ids).encode(LogId([1; 16])).unwrap());
+        assert!(read(&[3, 1, 2]).is_ok());
+        assert!(matches!(read(&[3, 1, 3]), Err(Fault::Meaning { .. })));
+    }
+}
