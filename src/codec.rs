@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 const CONFIG: config::Configuration = config::standard();
 
 /// The largest document that [`from_bytes`] takes, in bytes.
-pub const MAX_DOCUMENT_BYTES: usize = 64 << 20;
+pub const MAX_DOCUMENT_BYTES: usize = 256 << 20;
 
 /// Why bytes could not be decoded. Offsets are relative to the start of the decoded slice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -305,20 +305,35 @@ pub fn to_bytes<T: Serialize>(document: &T) -> Result<Vec<u8>, DecodeError> {
 pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     // bincode allocates a string's claimed length before it reads it, up to its limit, which is a constant; and
     // counts an integer of one byte as up to eight. So the limit follows the input in steps.
-    let decoded = match bytes.len() {
-        0..=0xffff => bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 1 << 20 }>()),
-        0x1_0000..=0xf_ffff => bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 16 << 20 }>()),
-        0x10_0000..=MAX_DOCUMENT_BYTES => {
-            bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 16 * MAX_DOCUMENT_BYTES }>())
-        }
-        found => {
-            return Err(DecodeError::TooLarge {
-                what: "a document",
-                found: len_u64(found),
-                max: len_u64(MAX_DOCUMENT_BYTES),
-            });
-        }
-    };
+    macro_rules! up_to {
+        ($($len:expr),*) => {
+            match bytes.len() {
+                $(len if len <= $len => {
+                    bincode::serde::decode_from_slice(bytes, CONFIG.with_limit::<{ 8 * $len }>())
+                })*
+                found => {
+                    return Err(DecodeError::TooLarge {
+                        what: "a document",
+                        found: len_u64(found),
+                        max: len_u64(MAX_DOCUMENT_BYTES),
+                    });
+                }
+            }
+        };
+    }
+    let decoded = up_to!(
+        64 << 10,
+        128 << 10,
+        256 << 10,
+        512 << 10,
+        1 << 20,
+        2 << 20,
+        4 << 20,
+        8 << 20,
+        16 << 20,
+        32 << 20,
+        MAX_DOCUMENT_BYTES
+    );
     let (document, used): (T, usize) = decoded.map_err(|e| DecodeError::Document(e.to_string()))?;
     match bytes.len().saturating_sub(used) {
         0 => Ok(document),

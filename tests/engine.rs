@@ -57,3 +57,32 @@ fn verify_says_that_a_good_log_is_good() {
         assert_eq!(report.markers_good, 5, "{report:#?}");
     }
 }
+
+#[test]
+fn a_marker_placed_by_hand_makes_no_tier_of_time_due() {
+    use snaplog::storage::SimStorage;
+    use snaplog::{Config, FixedEnvironment, Timestamp};
+    use std::sync::Arc;
+    let clock = Arc::new(FixedEnvironment::new(Timestamp(0)));
+    let storage = Arc::new(SimStorage::new());
+    let log = Log::init_in(storage, clock.clone(), DIRECTED, Config::template()).unwrap();
+    let writer = log.writer().unwrap();
+    writer.append(&Event::node("a")).unwrap();
+    writer.close().unwrap();
+    for day in 1..4 {
+        clock.set(Timestamp(day * 86_400_000_000));
+        log.mark(&MarkOptions::labelled(format!("day {day}"))).unwrap();
+    }
+    let reader = log.reader().unwrap();
+    let daily = reader.markers().iter().filter(|marker| marker.tiers == ["daily"]).count();
+    assert_eq!((reader.markers().len(), daily), (4, 1));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_stops_writers_and_no_readers() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::init(dir.path().join("l"), DIRECTED).unwrap();
+    std::fs::write(dir.path().join("l/snaplog.toml"), "durabillity = 1").unwrap();
+    assert!(matches!(log.writer(), Err(snaplog::Error::Config { .. })));
+    assert!(log.reader().unwrap().config_fault().is_some());
+}

@@ -1,4 +1,6 @@
 //! FORMAT.md's worked example, byte by byte, against the code.
+#![expect(clippy::unwrap_used, clippy::as_conversions, reason = "tests")]
+
 use snaplog::format::frame::{self, HEADER_BYTES};
 use snaplog::format::segment::{SegmentHead, header_crc};
 

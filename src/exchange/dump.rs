@@ -10,11 +10,12 @@ use crate::format::manifest::{Current, Manifest};
 use crate::format::names::{self, FileName};
 use crate::format::records::{Item, PayloadDecoder, advance};
 use crate::format::segment::SegmentHead;
-use crate::log::{Error, Log, Result, Segment, Step};
+use crate::log::{Error, Result, Segment, Step};
 use crate::model::id::IdRef;
 use crate::model::image::{Image, NameSet};
 use crate::model::marker::{GraphKind, Marker};
 use crate::model::record::Record;
+use crate::storage::{Storage, read_all};
 
 /// A line of a dump.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,15 +30,15 @@ pub struct Line {
     pub fields: Json,
 }
 
-/// Dumps the file `name` of a log to `sink`; stops when `sink` says false.
+/// Dumps the file `name` of the log in `storage` to `sink`; stops when `sink` says false. The rest of the log need not
+/// be there, or be sound.
 ///
 /// # Errors
-/// If the name is none of a log's files, or the file cannot be read. What is wrong with its bytes is in the dump.
-pub fn dump(log: &Log, name: &str, sink: &mut dyn FnMut(Line) -> bool) -> Result<()> {
-    let storage = log.storage().as_ref();
+/// If the name is none of a log's files, or the file or its header cannot be read. What is wrong with its other bytes is
+/// in the dump.
+pub fn dump(storage: &dyn Storage, name: &str, sink: &mut dyn FnMut(Line) -> bool) -> Result<()> {
     let document = || {
-        crate::storage::read_all(storage, name, codec::MAX_DOCUMENT_BYTES)
-            .map_err(Error::io("read", storage.location(name)))
+        read_all(storage, name, codec::MAX_DOCUMENT_BYTES).map_err(Error::io("read", storage.location(name)))
     };
     let whole = |kind: &str, outcome: std::result::Result<Json, crate::format::Fault>| {
         let fields = outcome.unwrap_or_else(|fault| json!({ "fault": fault.to_string() }));
@@ -45,7 +46,7 @@ pub fn dump(log: &Log, name: &str, sink: &mut dyn FnMut(Line) -> bool) -> Result
     };
     match names::parse(name) {
         Some(FileName::Events(id)) => {
-            let segment = Segment::open(storage, log.id(), id)?;
+            let segment = Segment::open_any(storage, id)?;
             events(&segment, sink)
         }
         Some(FileName::Manifest(_)) => {
@@ -93,7 +94,9 @@ fn events(segment: &Segment, sink: &mut dyn FnMut(Line) -> bool) -> Result<()> {
                 };
                 if let Some(fields) = fields.as_object_mut() {
                     fields.insert("next_seq".to_owned(), json!(header.first_seq.0));
-                    fields.insert("time".to_owned(), json!(header.time.to_string()));
+                    if header.time != crate::model::time::Timestamp::MIN {
+                        fields.insert("time".to_owned(), json!(header.time.to_string()));
+                    }
                     fields.insert("bytes".to_owned(), json!(header.frame_len()));
                     fields.insert("synced".to_owned(), json!(header.synced));
                     fields.insert("crc".to_owned(), json!(format!("{:08x}", header.crc)));
@@ -271,7 +274,7 @@ fn head_fields(segment: &Segment) -> Json {
         "directed": kind.directed,
         "multigraph": kind.multigraph,
         "first_seq": first_seq.0,
-        "time": time.to_string(),
+        "time": (*time != crate::model::time::Timestamp::MIN).then(|| time.to_string()),
         "adopts": adopts.map(|a| json!({ "file": names::events(a.id), "length": a.length, "chain": format!("{:08x}", a.chain) })),
         "writer": writer,
         "bytes": segment.file_len,

@@ -16,9 +16,11 @@
 
 pub mod dump;
 mod fault;
+pub mod ingest;
 pub mod json_read;
 pub mod json_write;
 pub mod ndjson;
+pub mod new_log;
 pub mod node_link;
 mod order;
 

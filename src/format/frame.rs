@@ -158,11 +158,32 @@ pub fn encode(
     Ok(crc)
 }
 
-/// Reads a frame's header. Nothing in it is believed before its own checksum is.
+/// What can be read of any frame's header, whatever else a newer version put into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The segment's tag.
+    pub tag: u64,
+    /// Chain value of the frame before.
+    pub previous: u32,
+    /// Offset up to which the file was known durable.
+    pub synced: u64,
+}
+
+/// Reads where a frame belongs, and its claim. Nothing in a header is believed before its own checksum is.
 ///
 /// # Errors
-/// [`Fault`] if the bytes are not the header of a frame that this build can read.
-pub fn header(bytes: &[u8]) -> Result<FrameHeader, Fault> {
+/// [`Fault`] if the bytes are not a frame's header.
+pub fn place(bytes: &[u8]) -> Result<Place, Fault> {
+    let bytes = sound_header(bytes)?;
+    Ok(Place {
+        tag: u64_at(bytes, TAG_AT),
+        previous: u32_at(bytes, PREVIOUS_AT),
+        synced: u64_at(bytes, SYNCED_AT),
+    })
+}
+
+/// The bytes of a header whose magic and checksum are right.
+fn sound_header(bytes: &[u8]) -> Result<&[u8], Fault> {
     let Some(bytes) = bytes.get(..HEADER_BYTES) else {
         return Err(Fault::Truncated {
             what: "the header of a frame",
@@ -178,6 +199,16 @@ pub fn header(bytes: &[u8]) -> Result<FrameHeader, Fault> {
     if stored != computed {
         return Err(Fault::Checksum { what: "the header of a frame", stored, computed });
     }
+    Ok(bytes)
+}
+
+/// Reads a frame's header.
+///
+/// # Errors
+/// [`Fault`] if the bytes are not the header of a frame that this build can read.
+pub fn header(bytes: &[u8]) -> Result<FrameHeader, Fault> {
+    let bytes = sound_header(bytes)?;
+    let stored = u32_at(bytes, HEADER_CRC_AT);
     let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
     let frame_type = FrameType::from_number(byte(TYPE_AT))
         .ok_or(Fault::Meaning { what: "a frame has a type that none has" })?;
@@ -237,18 +268,28 @@ pub struct Expect {
 }
 
 impl Expect {
+    /// Whether a frame belongs to this segment and follows the last one; what else its header says is not looked at.
+    ///
+    /// # Errors
+    /// [`Fault::ForeignFile`], [`Fault::Chain`].
+    pub fn joins(&self, place: Place) -> Result<(), Fault> {
+        if place.tag != self.tag {
+            return Err(Fault::ForeignFile { what: "a frame", expected: self.tag, found: place.tag });
+        }
+        if place.previous != self.chain {
+            return Err(Fault::Chain { expected: self.chain, found: place.previous });
+        }
+        Ok(())
+    }
+
     /// Takes a frame at `offset`, or says why it does not follow.
     ///
     /// # Errors
     /// [`Fault`] if the frame is another segment's, does not follow the last one, skips or repeats events, or claims
     /// what cannot be durable yet.
     pub fn follow(&mut self, header: &FrameHeader, offset: u64) -> Result<(), Fault> {
-        if header.tag != self.tag {
-            return Err(Fault::ForeignFile { what: "a frame", expected: self.tag, found: header.tag });
-        }
-        if header.previous != self.chain {
-            return Err(Fault::Chain { expected: self.chain, found: header.previous });
-        }
+        let FrameHeader { tag, previous, synced, .. } = *header;
+        self.joins(Place { tag, previous, synced })?;
         if header.first_seq != self.seq {
             return Err(Fault::Sequence { expected: self.seq, found: header.first_seq });
         }

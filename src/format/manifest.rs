@@ -1,5 +1,7 @@
 //! The manifest and CURRENT.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Fault;
@@ -119,10 +121,14 @@ impl Manifest {
             return wrong("the manifest's header has another number than the manifest");
         }
         let mut next = Seq(1);
+        let mut named = HashSet::new();
         for (at, segment) in self.segments.iter().enumerate() {
             let last = at.saturating_add(1) == self.segments.len();
             if segment.id >= self.next_file {
                 return wrong("the manifest names a segment with a number that was not given yet");
+            }
+            if !named.insert(segment.id) {
+                return wrong("the manifest names a segment twice");
             }
             if segment.first_seq != next {
                 return wrong("the segments that the manifest lists do not join");

@@ -10,6 +10,8 @@ pub const LOCK: &str = "LOCK";
 pub const CURRENT: &str = "CURRENT";
 /// What other processes ask of a live writer.
 pub const REQUESTS: &str = "requests";
+/// What a prune set aside.
+pub const TRASH: &str = "trash";
 /// End of the name of a file that is not finished: never read, removed by the next writer.
 pub const TMP_SUFFIX: &str = ".tmp";
 
@@ -52,7 +54,7 @@ pub fn parse(name: &str) -> Option<FileName> {
     if name.ends_with(TMP_SUFFIX) {
         return Some(FileName::Tmp);
     }
-    if [CONFIG, LOCK, CURRENT, REQUESTS].contains(&name) {
+    if [CONFIG, LOCK, CURRENT, REQUESTS, TRASH].contains(&name) {
         return Some(FileName::Fixed);
     }
     let number = |prefix: &str, build: fn(u64) -> String| {

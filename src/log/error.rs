@@ -152,6 +152,14 @@ pub enum Error {
         /// Its words.
         message: String,
     },
+    /// The list of markers and segments has outgrown what a manifest holds.
+    #[error("the manifest would take {found} bytes, at most {max} are allowed")]
+    ManifestFull {
+        /// How many bytes.
+        found: u64,
+        /// The bound.
+        max: u64,
+    },
     /// The session was closed.
     #[error("the writer was closed")]
     Closed,
@@ -190,6 +198,7 @@ impl Error {
             Self::Mismatch { .. } => "mismatch",
             Self::NoAnswer { .. } => "no-answer",
             Self::Declined { .. } => "declined",
+            Self::ManifestFull { .. } => "manifest-full",
             Self::Closed => "closed",
             Self::BadMarker { .. } => "bad-marker",
         }
@@ -261,6 +270,9 @@ impl Error {
             Self::NoAnswer { .. } => "try again; the process may be stopped".to_owned(),
             Self::Config { source, .. } => return source.hint.clone(),
             Self::Selector(source) => return source.hint(),
+            Self::ManifestFull { .. } => {
+                "place fewer markers: raise the tiers' intervals in snaplog.toml".to_owned()
+            }
             Self::NoSuchSeq { .. } => "`snaplog list` shows markers and their seq".to_owned(),
             _ => return None,
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use super::error::{Error, Result};
-use crate::codec::{self, len_u64};
+use crate::codec::{self, Decoder, len_u64};
 use crate::format::Fault;
 use crate::format::frame::{self, Expect, FrameHeader, FrameType, HEADER_BYTES, MAGIC};
 use crate::format::header::{FileKind, MAX_SEGMENT_HEADER_BYTES, PREFIX_BYTES, Prefix};
@@ -37,6 +37,26 @@ pub(crate) struct Segment {
 impl Segment {
     /// Opens a segment that the manifest names.
     pub(crate) fn open(storage: &dyn Storage, log_id: LogId, id: SegmentId) -> Result<Self> {
+        let segment = Self::open_any(storage, id)?;
+        let found = segment.prefix.log_id;
+        if found != log_id {
+            return Err(segment.damage(0, Fault::ForeignLog { expected: log_id, found }));
+        }
+        if segment.prefix.number != id.0 {
+            return Err(segment.damage(
+                0,
+                Fault::ForeignFile {
+                    what: "the header of an event segment",
+                    expected: id.0,
+                    found: segment.prefix.number,
+                },
+            ));
+        }
+        Ok(segment)
+    }
+
+    /// Opens a segment, whatever log it says it belongs to.
+    pub(crate) fn open_any(storage: &dyn Storage, id: SegmentId) -> Result<Self> {
         let name = names::events(id);
         let path = storage.location(&name);
         let file = storage.open(&name).map_err(|e| match e.kind() {
@@ -55,16 +75,6 @@ impl Segment {
             .map_err(damage)?;
         let bytes = read(prefix.length)?;
         let (prefix, head) = SegmentHead::decode(&bytes).map_err(damage)?;
-        if prefix.log_id != log_id {
-            return Err(damage(Fault::ForeignLog { expected: log_id, found: prefix.log_id }));
-        }
-        if prefix.number != id.0 {
-            return Err(damage(Fault::ForeignFile {
-                what: "the header of an event segment",
-                expected: id.0,
-                found: prefix.number,
-            }));
-        }
         let head_crc = header_crc(&bytes);
         Ok(Self { id, name, path, prefix, head, head_crc, file_len, file: Arc::from(file) })
     }
@@ -138,7 +148,15 @@ impl Frames {
             let fault = Fault::Meaning { what: "there are bytes after the seal of a segment" };
             return Ok(Step::Bad { offset, fault });
         }
-        let header = match frame::header(self.bytes(offset, HEADER_BYTES)?) {
+        // In this order (FORMAT.md, 11.1): whether the frame belongs here, then what its header says, then whether all
+        // of it is there. Only the first and the last can be wrong because a write was torn.
+        let mut expect = self.expect;
+        let bytes = self.bytes(offset, HEADER_BYTES)?;
+        let header = frame::place(bytes)
+            .and_then(|place| expect.joins(place))
+            .and_then(|()| frame::header(bytes))
+            .and_then(|header| expect.follow(&header, offset).map(|()| header));
+        let header = match header {
             Ok(header) => header,
             Err(fault) => return Ok(Step::Bad { offset, fault }),
         };
@@ -146,13 +164,13 @@ impl Frames {
             let fault = Fault::Truncated { what: "a frame", needed: header.frame_len(), have: left };
             return Ok(Step::Bad { offset, fault });
         }
-        let mut expect = self.expect;
-        if let Err(fault) = expect.follow(&header, offset) {
-            return Ok(Step::Bad { offset, fault });
-        }
         let stored = usize::try_from(header.stored_len).unwrap_or(usize::MAX);
         let payload_at = offset.saturating_add(len_u64(HEADER_BYTES));
         if let Err(fault) = frame::check_payload(&header, self.bytes(payload_at, stored)?) {
+            return Ok(Step::Bad { offset, fault });
+        }
+        let note = matches!(header.frame_type, FrameType::SyncNote | FrameType::Seal);
+        if note && let Err(fault) = check_note(&header, self.bytes(payload_at, stored)?) {
             return Ok(Step::Bad { offset, fault });
         }
         self.expect = expect;
@@ -223,6 +241,17 @@ impl Frames {
         let end = start.saturating_add(len).min(self.buffer.len());
         Ok(self.buffer.get(start..end).unwrap_or_default())
     }
+}
+
+/// That the payload of a sync note or a seal is the number of the last event, and nothing else.
+fn check_note(header: &FrameHeader, payload: &[u8]) -> std::result::Result<(), Fault> {
+    let mut decoder = Decoder::new(payload);
+    let last = decoder.u64("the last event")?;
+    decoder.finish()?;
+    if Seq(last).next() != header.first_seq {
+        return Err(Fault::Sequence { expected: header.first_seq, found: Seq(last).next() });
+    }
+    Ok(())
 }
 
 /// A place between two frames.
@@ -326,10 +355,10 @@ fn later_claim(segment: &Segment, bad: u64) -> Result<bool> {
         chunk.resize(left.min(CHUNK_BYTES), 0);
         segment.file.read_exact_at(at, &mut chunk).map_err(Error::io("read", segment.path.clone()))?;
         for found in finder.find_iter(&chunk) {
-            if let Ok(header) = frame::header(chunk.get(found..).unwrap_or_default())
-                && header.tag == segment.head.tag
-                && header.synced > bad
-                && header.synced <= at.saturating_add(len_u64(found))
+            if let Ok(place) = frame::place(chunk.get(found..).unwrap_or_default())
+                && place.tag == segment.head.tag
+                && place.synced > bad
+                && place.synced <= at.saturating_add(len_u64(found))
             {
                 return Ok(true);
             }

@@ -8,6 +8,7 @@ mod replay;
 mod requests;
 mod store;
 mod strays;
+mod usage;
 mod view;
 mod writer;
 
@@ -16,7 +17,8 @@ use std::sync::Arc;
 
 pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
 pub use error::{Error, Result};
-pub use reader::{PlannedRead, Reader, Restored};
+pub use reader::{PlannedRead, Reader, Restored, SegmentInfo};
+pub use usage::Usage;
 pub use writer::{Appended, MarkOptions, Status, Writer};
 
 pub(crate) use frames::{Segment, Step};
@@ -154,11 +156,28 @@ impl Log {
     /// # Errors
     /// [`Error::Config`] if it cannot be used.
     pub fn config(&self) -> Result<Config> {
+        self.config_text()?
+            .map_or_else(|| Ok(Config::default()), |text| parse_config(self.storage.as_ref(), &text))
+    }
+
+    /// The text of snaplog.toml, comments and all, if there is one.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn config_text(&self) -> Result<Option<String>> {
         match read_all(self.storage.as_ref(), names::CONFIG, MAX_CONFIG_BYTES) {
-            Ok(bytes) => parse_config(self.storage.as_ref(), &String::from_utf8_lossy(&bytes)),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
+            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::io("read", self.storage.location(names::CONFIG))(e)),
         }
+    }
+
+    /// How much room the log takes.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn usage(&self) -> Result<Usage> {
+        usage::measure(self.storage.as_ref())
     }
 
     /// Opens a session that appends: takes the lock, recovers what an earlier session left, and places the marker that
@@ -183,7 +202,7 @@ impl Log {
     /// # Errors
     /// Damage to CURRENT, the manifest or the last segment.
     pub fn reader(&self) -> Result<Reader> {
-        Reader::open(Arc::clone(&self.storage), self.config()?)
+        Reader::open(Arc::clone(&self.storage), self.config())
     }
 
     /// Places a marker: through the live writer if there is one, else in a session of its own. Durable on return.

@@ -4,7 +4,7 @@ use super::error::{Error, Result};
 use super::frames::Segment;
 use super::replay::{Nobody, Replay, Until};
 use super::store::Shared;
-use super::view::View;
+use super::view::{Piece, View};
 use crate::format::names;
 use crate::model::graph::Graph;
 use crate::model::marker::{GraphKind, Marker};
@@ -42,6 +42,7 @@ use crate::policy::selector::{Choice, Selector, choose};
 pub struct Reader {
     pub(crate) view: View,
     config: Config,
+    config_fault: Option<Error>,
 }
 
 /// A part of a file that a restore reads.
@@ -55,6 +56,23 @@ pub struct PlannedRead {
     pub to: Seq,
     /// How many bytes of it count.
     pub bytes: u64,
+}
+
+/// A segment as the manifest in force knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// The file's name.
+    pub file: String,
+    /// The first event in it.
+    pub from: Seq,
+    /// The last event in it; before `from` if there is none.
+    pub to: Seq,
+    /// How many bytes of it count.
+    pub bytes: u64,
+    /// How many they were before compression.
+    pub raw_bytes: u64,
+    /// Whether it is compressed.
+    pub compressed: bool,
 }
 
 /// A graph as a restore made it, with the place that it stands at.
@@ -71,8 +89,12 @@ pub struct Restored {
 }
 
 impl Reader {
-    pub(crate) fn open(storage: Shared, config: Config) -> Result<Self> {
-        Ok(Self { view: View::for_reading(storage)?, config })
+    pub(crate) fn open(storage: Shared, config: Result<Config>) -> Result<Self> {
+        let (config, config_fault) = match config {
+            Ok(config) => (config, None),
+            Err(error) => (Config::default(), Some(error)),
+        };
+        Ok(Self { view: View::for_reading(storage)?, config, config_fault })
     }
 
     /// The log's id.
@@ -95,7 +117,12 @@ impl Reader {
         self.view.last_seq()
     }
 
-    /// What the log's snaplog.toml says.
+    /// Why the log's snaplog.toml cannot be used, if it cannot: what is stored can be read all the same.
+    pub fn config_fault(&self) -> Option<&Error> {
+        self.config_fault.as_ref()
+    }
+
+    /// What the log's snaplog.toml says; the defaults if it cannot be used.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -205,6 +232,25 @@ impl Reader {
                 bytes: piece.length,
             })
             .collect()
+    }
+
+    /// The segments, oldest first.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        let entries = &self.view.in_force.manifest.segments;
+        let info = |piece: &Piece| {
+            let entry = entries.iter().find(|entry| entry.id == piece.id);
+            let compressed = entry.is_some_and(|entry| entry.compression > 0);
+            let raw_bytes = entry.filter(|_| compressed).map_or(piece.length, |entry| entry.raw_bytes);
+            SegmentInfo {
+                file: names::events(piece.id),
+                from: piece.first_seq,
+                to: Seq(piece.next_seq.0.saturating_sub(1)),
+                bytes: piece.length,
+                raw_bytes,
+                compressed,
+            }
+        };
+        self.view.pieces.iter().map(info).collect()
     }
 
     /// The last event up to which all files are there with sound headers and in full length: markers after it cannot be

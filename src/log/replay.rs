@@ -65,7 +65,10 @@ impl Place<'_> {
 pub(crate) struct Replay {
     pub(crate) graph: Graph,
     pub(crate) next_seq: Seq,
+    /// Time of the last event or marker.
     pub(crate) time: Timestamp,
+    /// Time of the last event.
+    pub(crate) event_time: Timestamp,
     /// Events applied.
     pub(crate) events: u64,
 }
@@ -77,6 +80,7 @@ impl Replay {
             graph: Graph::new(view.in_force.manifest.kind),
             next_seq: Seq(1),
             time: Timestamp::MIN,
+            event_time: Timestamp::MIN,
             events: 0,
         }
     }
@@ -118,7 +122,10 @@ impl Replay {
             let place = Place { path: &segment.path, offset };
             match header.frame_type {
                 FrameType::Events => {
-                    if self.events_frame(&header, payload, until, visitor, place)? {
+                    // What stands after the last event that is wanted is not looked at: it may be damaged.
+                    if self.events_frame(&header, payload, until, visitor, place)?
+                        || until.is_before(self.next_seq)
+                    {
                         return Ok(true);
                     }
                 }
@@ -135,7 +142,11 @@ impl Replay {
                     self.time = self.time.max(marker.time);
                     visitor.marker(&mut self.graph, marker, place)?;
                 }
-                FrameType::SyncNote | FrameType::Seal => {}
+                FrameType::SyncNote | FrameType::Seal => {
+                    if header.time < self.time {
+                        return Err(place.damage(Fault::Meaning { what: "time runs backwards" }));
+                    }
+                }
             }
         }
         if let Some(chain) = piece.chain
@@ -174,6 +185,10 @@ impl Replay {
         let mut time = header.time;
         let mut first_of_event = true;
         while let Some(item) = decoder.next_item().map_err(fault)? {
+            let between = matches!(item, Item::TimePassed(_) | Item::SourceRead(_));
+            if between && !first_of_event {
+                return Err(meaning("something that is no change stands in the middle of an event"));
+            }
             match item {
                 Item::TimePassed(micros) => time = advance(time, micros),
                 Item::SourceRead(source) => visitor.source(source),
@@ -188,6 +203,7 @@ impl Replay {
                     }
                     self.graph.apply(&record).map_err(|e| fault(Fault::Inconsistent(e)))?;
                     self.time = time;
+                    self.event_time = time;
                     first_of_event = ends_event;
                     if ends_event {
                         self.next_seq = self.next_seq.next();

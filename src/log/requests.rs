@@ -14,6 +14,7 @@ use super::writer::MarkOptions;
 use crate::format::names::REQUESTS;
 use crate::model::marker::Marker;
 use crate::model::position::MarkerId;
+use crate::model::time::Timestamp;
 use crate::storage::{Storage, read_all, write_new};
 
 /// Longest request or answer.
@@ -22,6 +23,17 @@ const MAX_BYTES: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked for.
 const STEP: Duration = Duration::from_millis(20);
+/// A request that is older, in microseconds, is not carried out: whoever asked is gone.
+const STALE_MICROS: i64 = 60_000_000;
+
+/// A request as it stands in its file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked {
+    /// When it was asked.
+    at: Timestamp,
+    /// What.
+    request: Request,
+}
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,9 +83,15 @@ pub(crate) fn ask(
     let (question, reply) = (format!("{REQUESTS}/{id:032x}.req"), format!("{REQUESTS}/{id:032x}.ans"));
     let failed = |action: &'static str, name: &str| Error::io(action, storage.location(name));
     storage.create_dir(REQUESTS).map_err(failed("create", REQUESTS))?;
-    let bytes = serde_json::to_vec(request)
+    let asked = Asked { at: environment.now(), request: request.clone() };
+    let bytes = serde_json::to_vec(&asked)
         .map_err(|e| Error::Declined { message: format!("the request cannot be written: {e}") })?;
     write_new(storage, &question, &bytes).map_err(failed("write", &question))?;
+    let no_answer = || Error::NoAnswer {
+        path: storage.location(""),
+        owner: owner.to_owned(),
+        seconds: PATIENCE.as_secs(),
+    };
     let mut waited = Duration::ZERO;
     loop {
         match read_all(storage, &reply, MAX_BYTES) {
@@ -91,19 +109,15 @@ pub(crate) fn ask(
         if gone || waited >= PATIENCE {
             match storage.remove(&question) {
                 Ok(()) if gone => return Ok(None),
-                Ok(()) => {
-                    return Err(Error::NoAnswer {
-                        path: storage.location(""),
-                        owner: owner.to_owned(),
-                        seconds: PATIENCE.as_secs(),
-                    });
-                }
-                Err(e) if e.kind() == ErrorKind::NotFound => {
-                    // Answered after all, or taken by a writer that died: one more look decides.
-                    if gone && storage.open(&reply).is_err() {
+                Ok(()) => return Err(no_answer()),
+                // Answered after all, or taken by a writer that died, or cleared away: one more look decides.
+                Err(e) if e.kind() == ErrorKind::NotFound && storage.open(&reply).is_err() => {
+                    if gone {
                         return Ok(None);
                     }
+                    return Err(no_answer());
                 }
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
                 Err(e) => return Err(failed("remove", &question)(e)),
             }
         }
@@ -113,7 +127,10 @@ pub(crate) fn ask(
 }
 
 /// The requests that wait, each with its file's name; one that cannot be read comes as the reason.
-pub(crate) fn pending(storage: &dyn Storage) -> Vec<(String, std::result::Result<Request, String>)> {
+pub(crate) fn pending(
+    storage: &dyn Storage,
+    now: Timestamp,
+) -> Vec<(String, std::result::Result<Request, String>)> {
     let Ok(entries) = storage.list(REQUESTS) else { return Vec::new() };
     let names = entries
         .into_iter()
@@ -124,8 +141,14 @@ pub(crate) fn pending(storage: &dyn Storage) -> Vec<(String, std::result::Result
             let path = format!("{REQUESTS}/{name}");
             match read_all(storage, &path, MAX_BYTES) {
                 Ok(bytes) => {
-                    let request = serde_json::from_slice(&bytes)
-                        .map_err(|e| format!("the request cannot be read: {e}"));
+                    let request = serde_json::from_slice::<Asked>(&bytes)
+                        .map_err(|e| format!("the request cannot be read: {e}"))
+                        .and_then(|asked| {
+                            if now > asked.at.plus_micros(STALE_MICROS) {
+                                return Err("the request is too old".to_owned());
+                            }
+                            Ok(asked.request)
+                        });
                     Some((path, request))
                 }
                 // Taken back meanwhile.
@@ -146,9 +169,17 @@ pub(crate) fn answer(storage: &dyn Storage, name: &str, answer: &Answer) -> std:
     written
 }
 
-/// Removes what nobody waits for any more: called by a writer that has just taken the lock.
-pub(crate) fn clear(storage: &dyn Storage) {
+/// Removes answers that nobody has fetched, which are to sessions before this one. Requests stay: whoever waits is
+/// answered by the new session.
+pub(crate) fn clear_answers(storage: &dyn Storage) {
     for entry in storage.list(REQUESTS).unwrap_or_default() {
-        let _ = storage.remove(&format!("{REQUESTS}/{}", entry.name));
+        if !is_request(&entry.name) {
+            // One that stays is only in the way.
+            let _ = storage.remove(&format!("{REQUESTS}/{}", entry.name));
+        }
     }
+}
+
+fn is_request(name: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|extension| extension == "req")
 }

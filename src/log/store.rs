@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::error::{Error, Result};
-use crate::codec::MAX_DOCUMENT_BYTES;
+use crate::codec::{MAX_DOCUMENT_BYTES, len_u64};
 use crate::format::Fault;
 use crate::format::header::Prefix;
 use crate::format::manifest::{Current, MAX_CURRENT_BYTES, Manifest};
@@ -101,6 +101,10 @@ pub(crate) fn swap(
         fault: Fault::Decode(fault),
     };
     let bytes = manifest.encode(log_id).map_err(encode)?;
+    if bytes.len() > MAX_DOCUMENT_BYTES {
+        let (found, max) = (len_u64(bytes.len()), len_u64(MAX_DOCUMENT_BYTES));
+        return Err(Error::ManifestFull { found, max });
+    }
     let name = names::manifest(manifest.generation);
     write_new(storage, &name, &bytes).map_err(Error::io("write", storage.location(&name)))?;
     let current = Current::naming(manifest.generation, &bytes).encode(log_id).map_err(encode)?;

@@ -38,20 +38,18 @@ pub(crate) struct View {
 /// Which tail of the last segment a view takes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TailRule {
-    /// All valid frames: what recovery would keep.
+    /// All valid frames: what recovery keeps.
     Valid,
-    /// What is known durable: beside a live writer.
-    Claimed,
+    /// What may be shown to a reader: beside the live writer of the segment what is known durable, otherwise all valid
+    /// frames.
+    Shown,
 }
 
 impl View {
     /// Looks at a log as a reader does.
     pub(crate) fn for_reading(storage: Shared) -> Result<Self> {
-        // The lock is looked at first: if a writer comes between the two, its frames are beyond the claim anyway.
-        let live = storage.is_locked().unwrap_or(false);
         let in_force = load(storage.as_ref())?;
-        let rule = if live { TailRule::Claimed } else { TailRule::Valid };
-        Self::new(storage, in_force, rule)
+        Self::new(storage, in_force, TailRule::Shown)
     }
 
     pub(crate) fn new(storage: Shared, in_force: InForce, rule: TailRule) -> Result<Self> {
@@ -88,10 +86,11 @@ impl View {
                 let (expected, found) = (in_force.manifest.next_seq, tail.end.next_seq);
                 damage = Some(segment.damage(tail.end.offset, Fault::Sequence { expected, found }));
             }
-            let end = match rule {
-                TailRule::Valid => tail.end,
-                TailRule::Claimed => tail.claim,
-            };
+            // The lock is looked at after the frames: whoever wrote them and holds it no more has made them durable, or
+            // is dead. A live writer that has not begun a segment yet found the valid end as anybody does.
+            let beside_writer = rule == TailRule::Shown
+                && storage.lock_owner().is_ok_and(|owner| owner.as_ref() == Some(&segment.head.writer));
+            let end = if beside_writer { tail.claim } else { tail.end };
             let newer = tail.markers.iter().filter(|(offset, marker)| {
                 *offset <= end.offset && marker.id >= in_force.manifest.next_marker
             });

@@ -161,7 +161,7 @@ pub enum Refusal {
         dst: Id,
     },
     /// A key of collector state is used as a value and as a map.
-    #[error("state {key:?} is a {is}, not a {used_as}: delete it first or take another key")]
+    #[error("state {key:?} is a {is}, not a {used_as}: delete {} first, or take another key", what_is_there(.is))]
     StateKind {
         /// The key.
         key: String,
@@ -196,6 +196,10 @@ pub enum Refusal {
         /// The clock's.
         now: super::time::Timestamp,
     },
+}
+
+fn what_is_there(is: &str) -> &'static str {
+    if is == "map" { "its entries, one by one," } else { "it" }
 }
 
 fn key_suffix(key: Option<&Id>) -> String {

@@ -10,6 +10,8 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_VALUE_BYTES: usize = 4 << 20;
 /// Largest event: its encoded records together, in bytes.
 pub const MAX_EVENT_BYTES: usize = 8 << 20;
+/// Largest set of attributes of one node, one edge or the graph, encoded, in bytes.
+pub const MAX_IMAGE_BYTES: usize = 16 << 20;
 /// Largest batch: the events of one frame together, in bytes.
 pub const MAX_BATCH_BYTES: usize = 16 << 20;
 /// Most births of each kind (nodes, edges, names, state items) in the life of a log.

@@ -87,7 +87,10 @@ impl Value {
     /// # Errors
     /// If the bytes are not the canonical encoding of a value within its bounds.
     pub fn decode(from: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        Self::decode_at(from, 0)
+        let start = from.position();
+        let value = Self::decode_at(from, 0)?;
+        within_size(from.position().saturating_sub(start))?;
+        Ok(value)
     }
 
     fn decode_at(from: &mut Decoder<'_>, depth: usize) -> Result<Self, DecodeError> {
@@ -201,14 +204,19 @@ pub fn skip_value<'a>(from: &mut Decoder<'a>) -> Result<&'a [u8], DecodeError> {
     let start = from.rest();
     skip_at(from, 0)?;
     let used = start.len().saturating_sub(from.rest().len());
-    if used > MAX_VALUE_BYTES {
-        return Err(DecodeError::TooLarge {
-            what: "an encoded value",
-            found: len_u64(used),
-            max: len_u64(MAX_VALUE_BYTES),
-        });
-    }
+    within_size(used)?;
     Ok(start.get(..used).unwrap_or_default())
+}
+
+fn within_size(used: usize) -> Result<(), DecodeError> {
+    if used <= MAX_VALUE_BYTES {
+        return Ok(());
+    }
+    Err(DecodeError::TooLarge {
+        what: "an encoded value",
+        found: len_u64(used),
+        max: len_u64(MAX_VALUE_BYTES),
+    })
 }
 
 fn skip_at(from: &mut Decoder<'_>, depth: usize) -> Result<(), DecodeError> {

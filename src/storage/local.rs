@@ -122,9 +122,7 @@ impl Storage for LocalStorage {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
         let mut file = open_regular(&options, &path)?;
         if !lock_patiently(&file)? {
-            let mut text = Vec::new();
-            file.take(OWNER_BYTES_MAX).read_to_end(&mut text)?;
-            return Ok(LockAttempt::Busy { owner: String::from_utf8_lossy(&text).trim_end().to_owned() });
+            return Ok(LockAttempt::Busy { owner: owner_text(file)? });
         }
         // Only the owner writes here. The text outlives the lock, as a trace of the last writer.
         file.set_len(0)?;
@@ -132,15 +130,15 @@ impl Storage for LocalStorage {
         Ok(LockAttempt::Held(Box::new(LocalLock { _file: file })))
     }
 
-    fn is_locked(&self) -> io::Result<bool> {
+    fn lock_owner(&self) -> io::Result<Option<String>> {
         let file = match open_regular(OpenOptions::new().read(true), &self.file_path(LOCK_NAME)?) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
         // Shared, so that two readers asking at once do not take each other for a writer.
         match file.try_lock_shared() {
-            Ok(()) => Ok(false),
-            Err(TryLockError::WouldBlock) => Ok(true),
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => owner_text(file).map(Some),
             Err(TryLockError::Error(e)) => Err(e),
         }
     }
@@ -197,6 +195,12 @@ struct LocalLock {
 impl LockGuard for LocalLock {}
 
 /// Whether the lock is ours now.
+fn owner_text(file: File) -> io::Result<String> {
+    let mut text = Vec::new();
+    file.take(OWNER_BYTES_MAX).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
+}
+
 fn lock_patiently(file: &File) -> io::Result<bool> {
     for attempt in 0..LOCK_TRIES {
         if attempt > 0 {

@@ -110,10 +110,15 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Works within a machine, across processes; on network file systems it is only as good as their `flock`.
     fn lock(&self, owner: &str) -> io::Result<LockAttempt>;
 
-    /// Whether a writer holds the lock now; holds nothing afterwards and creates nothing, so it works on a
-    /// read-only file system. The answer may be out of date as it arrives: good for messages and for choosing how
-    /// to read, never as a permission to write.
-    fn is_locked(&self) -> io::Result<bool>;
+    /// The line that the writer left who holds the lock now; `None` if nobody does. Holds nothing afterwards and creates
+    /// nothing, so it works on a read-only file system. The answer may be out of date as it arrives: good for messages
+    /// and for choosing how to read, never as a permission to write.
+    fn lock_owner(&self) -> io::Result<Option<String>>;
+
+    /// Whether a writer holds the lock now: as [`Self::lock_owner`].
+    fn is_locked(&self) -> io::Result<bool> {
+        Ok(self.lock_owner()?.is_some())
+    }
 
     /// Where the file is, for messages; `""` is the log directory.
     fn location(&self, name: &str) -> String;

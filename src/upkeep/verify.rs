@@ -4,19 +4,24 @@
 //! what each of them costs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::codec;
 use crate::format::Fault;
+use crate::format::frame::FrameType;
 use crate::format::names;
 use crate::log::{
-    Error, Log, Piece, Place, Replay, Result, Segment, Step, Until, View, Visitor, check_marker, find_strays,
+    Environment, Error, Log, Piece, Place, Replay, Result, Segment, Step, Until, View, Visitor, check_marker,
+    find_strays,
 };
 use crate::model::graph::Graph;
 use crate::model::marker::Marker;
 use crate::model::position::{MarkerId, Seq};
 use crate::model::time::Timestamp;
+use crate::storage::Storage;
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -99,13 +104,26 @@ pub struct Report {
 /// # Errors
 /// Only what keeps it from looking: no log, a file system that fails. Damage is in the report.
 pub fn verify(log: &Log, options: Options) -> Result<Report> {
-    let began = log.environment().now();
-    let mut outcome = attempt(log, options, began);
+    verify_in(log.storage(), log.environment(), options)
+}
+
+/// As [`verify`], of the log in a storage: one that cannot be opened, because CURRENT or the manifest is damaged, can be
+/// reported on too.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_in(
+    storage: &Arc<dyn Storage>,
+    environment: &dyn Environment,
+    options: Options,
+) -> Result<Report> {
+    let clock = Clock { environment, began: environment.now() };
+    let mut outcome = attempt(storage, clock, options);
     // Between looking at the manifest and at the directory a live writer may have gone on to another segment.
     for _ in 0..5 {
         match &outcome {
             Ok(report) if report.faults.iter().any(|f| f.kind == "newer-than-manifest") => {
-                outcome = attempt(log, options, began);
+                outcome = attempt(storage, clock, options);
             }
             _ => break,
         }
@@ -113,16 +131,31 @@ pub fn verify(log: &Log, options: Options) -> Result<Report> {
     outcome
 }
 
-fn attempt(log: &Log, options: Options, began: Timestamp) -> Result<Report> {
-    let view = match View::for_reading(std::sync::Arc::clone(log.storage())) {
+/// How long it has taken so far.
+#[derive(Debug, Clone, Copy)]
+struct Clock<'a> {
+    environment: &'a dyn Environment,
+    began: Timestamp,
+}
+
+impl Clock<'_> {
+    fn elapsed(&self) -> Duration {
+        let micros = self.environment.now().0.saturating_sub(self.began.0).max(0);
+        Duration::from_micros(micros.cast_unsigned())
+    }
+
+    fn is_past(&self, limit: Option<Duration>) -> bool {
+        limit.is_some_and(|limit| self.elapsed() >= limit)
+    }
+}
+
+fn attempt(storage: &Arc<dyn Storage>, clock: Clock<'_>, options: Options) -> Result<Report> {
+    let view = match View::for_reading(Arc::clone(storage)) {
         Ok(view) => view,
-        Err(error) if error.is_damage() => return Ok(unreadable(log, options, began, &error)),
+        Err(error) if error.is_damage() => return Ok(unreadable(options, clock, &error)),
         Err(error) => return Err(error),
     };
-    let deadline = options
-        .max_duration
-        .map(|limit| began.plus_micros(i64::try_from(limit.as_micros()).unwrap_or(i64::MAX)));
-    let mut inspection = Inspection::new(log, &view, deadline);
+    let mut inspection = Inspection::new(&view, clock, options.max_duration);
     inspection.outline()?;
     match options.level {
         Level::Quick => {}
@@ -133,11 +166,11 @@ fn attempt(log: &Log, options: Options, began: Timestamp) -> Result<Report> {
             }
         }
     }
-    Ok(inspection.report(options.level, began))
+    Ok(inspection.report(options.level))
 }
 
 /// The report on a log whose CURRENT or manifest cannot be read: nothing else can be said.
-fn unreadable(log: &Log, options: Options, began: Timestamp, error: &Error) -> Report {
+fn unreadable(options: Options, clock: Clock<'_>, error: &Error) -> Report {
     Report {
         sound: false,
         level: options.level,
@@ -150,14 +183,14 @@ fn unreadable(log: &Log, options: Options, began: Timestamp, error: &Error) -> R
         lost: Vec::new(),
         complete: true,
         notes: Vec::new(),
-        seconds: seconds_since(log, began),
+        seconds: clock.elapsed().as_secs_f64(),
     }
 }
 
 struct Inspection<'a> {
-    log: &'a Log,
     view: &'a View,
-    deadline: Option<Timestamp>,
+    clock: Clock<'a>,
+    limit: Option<Duration>,
     complete: bool,
     files: BTreeSet<String>,
     bytes: u64,
@@ -169,12 +202,12 @@ struct Inspection<'a> {
 }
 
 impl<'a> Inspection<'a> {
-    fn new(log: &'a Log, view: &'a View, deadline: Option<Timestamp>) -> Self {
+    fn new(view: &'a View, clock: Clock<'a>, limit: Option<Duration>) -> Self {
         let files = [names::CURRENT.to_owned(), names::manifest(view.in_force.manifest.generation)];
         Self {
-            log,
             view,
-            deadline,
+            clock,
+            limit,
             complete: true,
             files: files.into(),
             bytes: 0,
@@ -187,7 +220,7 @@ impl<'a> Inspection<'a> {
 
     /// Whether there is no time left.
     fn is_late(&mut self) -> bool {
-        let late = self.deadline.is_some_and(|deadline| self.log.environment().now() >= deadline);
+        let late = self.clock.is_past(self.limit);
         self.complete &= !late;
         late
     }
@@ -214,7 +247,7 @@ impl<'a> Inspection<'a> {
         for entry in &manifest.segments {
             let last_good = Seq(entry.first_seq.0.saturating_sub(1));
             self.files.insert(names::events(entry.id));
-            let segment = Segment::open(self.log.storage().as_ref(), self.view.in_force.log_id, entry.id);
+            let segment = Segment::open(self.view.storage.as_ref(), self.view.in_force.log_id, entry.id);
             let segment = match segment {
                 Ok(segment) => segment,
                 Err(error) if error.is_damage() => {
@@ -260,6 +293,11 @@ impl<'a> Inspection<'a> {
         if let Some(error) = &self.view.damage {
             let error = error.again();
             self.cut(&error, self.view.last_seq());
+            if let Some((segment, tail)) = &self.view.tail
+                && let Some((offset, _)) = tail.damage
+            {
+                self.markers_behind(segment, offset)?;
+            }
         }
         if let Some((segment, tail)) = &self.view.tail
             && let Some(fault) = &tail.torn
@@ -281,6 +319,24 @@ impl<'a> Inspection<'a> {
         Ok(())
     }
 
+    /// The markers that stand in whole frames behind damage in the open segment: nothing lists them, and they are lost.
+    fn markers_behind(&mut self, segment: &Segment, damage: u64) -> Result<()> {
+        let mut frames = segment.frames(u64::MAX);
+        frames.offset = damage;
+        while frames.resync()? {
+            while let Step::Frame { header, payload, .. } = frames.step()? {
+                if header.frame_type == FrameType::Marker
+                    && let Ok(marker) = codec::from_bytes::<Marker>(payload)
+                    && self.lost.insert(marker.id)
+                    && let Some(fault) = self.faults.last_mut()
+                {
+                    fault.markers.push(marker.id.to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Every frame that counts; goes on behind a bad one.
     fn checksums(&mut self) -> Result<()> {
         for piece in &self.view.pieces {
@@ -293,7 +349,7 @@ impl<'a> Inspection<'a> {
     }
 
     fn checksums_of(&mut self, piece: &Piece) -> Result<()> {
-        let Ok(segment) = Segment::open(self.log.storage().as_ref(), self.view.in_force.log_id, piece.id)
+        let Ok(segment) = Segment::open(self.view.storage.as_ref(), self.view.in_force.log_id, piece.id)
         else {
             // Noted by the outline.
             return Ok(());
@@ -339,8 +395,8 @@ impl<'a> Inspection<'a> {
         replay.graph.track_fingerprint(true);
         let mut comparer = Comparer {
             listed: &self.view.markers,
-            deadline: self.deadline,
-            log: self.log,
+            clock: self.clock,
+            limit: self.limit,
             late: false,
             wrong: Vec::new(),
             compared: BTreeSet::new(),
@@ -390,7 +446,7 @@ impl<'a> Inspection<'a> {
         Ok(clean)
     }
 
-    fn report(self, level: Level, began: Timestamp) -> Report {
+    fn report(self, level: Level) -> Report {
         let names =
             |ids: &mut dyn Iterator<Item = MarkerId>| ids.map(|id| id.to_string()).collect::<Vec<_>>();
         let checked: Vec<_> = match &self.compared {
@@ -418,7 +474,7 @@ impl<'a> Inspection<'a> {
             complete: self.complete,
             faults: self.faults,
             notes: self.notes,
-            seconds: seconds_since(self.log, began),
+            seconds: self.clock.elapsed().as_secs_f64(),
         }
     }
 }
@@ -429,8 +485,8 @@ const LOOK_AT_CLOCK_BYTES: u64 = 4 << 20;
 /// Compares each marker that a replay comes by.
 struct Comparer<'a> {
     listed: &'a [Marker],
-    deadline: Option<Timestamp>,
-    log: &'a Log,
+    clock: Clock<'a>,
+    limit: Option<Duration>,
     late: bool,
     wrong: Vec<(Error, MarkerId, String)>,
     compared: BTreeSet<MarkerId>,
@@ -438,7 +494,7 @@ struct Comparer<'a> {
 
 impl Visitor for Comparer<'_> {
     fn marker(&mut self, graph: &mut Graph, marker: Marker, place: Place<'_>) -> Result<()> {
-        self.late = self.deadline.is_some_and(|deadline| self.log.environment().now() >= deadline);
+        self.late = self.clock.is_past(self.limit);
         if self.late {
             return Err(place.damage(Fault::Meaning { what: "out of time" }));
         }
@@ -478,9 +534,4 @@ fn finding(error: &Error) -> Finding {
         message,
         markers: Vec::new(),
     }
-}
-
-fn seconds_since(log: &Log, began: Timestamp) -> f64 {
-    let micros = log.environment().now().0.saturating_sub(began.0).max(0);
-    Duration::from_micros(micros.cast_unsigned()).as_secs_f64()
 }

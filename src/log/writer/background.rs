@@ -75,7 +75,7 @@ pub(super) fn start(shared: &Arc<Shared>, durability: Durability) -> Option<Join
 /// Answers what other processes ask.
 pub(super) fn answer_requests(core: &mut Core) -> Result<()> {
     let storage = core.storage.clone();
-    for (name, request) in requests::pending(storage.as_ref()) {
+    for (name, request) in requests::pending(storage.as_ref(), core.environment.now()) {
         let answer = match request.map(|request| carry_out(core, request)) {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) if super::is_harmless(&error) => Answer::Refused { message: error.to_string() },

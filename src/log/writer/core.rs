@@ -88,6 +88,8 @@ pub(super) struct Flushed {
 
 #[derive(Debug)]
 pub(super) struct Core {
+    /// Who writes: what the lock says.
+    pub(super) owner: String,
     pub(super) storage: Shared,
     pub(super) environment: Arc<dyn Environment>,
     pub(super) config: Config,
@@ -100,6 +102,8 @@ pub(super) struct Core {
     batch_time: Timestamp,
     /// Time of the last event or marker.
     pub(super) time: Timestamp,
+    /// Time of the last event: what tiers of time go by.
+    event_time: Timestamp,
     next_seq: Seq,
     flushed: Flushed,
     pub(super) durable: Seq,
@@ -118,6 +122,8 @@ pub(super) struct Core {
     pub(super) sync_markers: bool,
     /// Events since the last sync.
     unsynced_events: u64,
+    /// Whether anything was handed in: a session in which nothing was leaves the log alone.
+    touched: bool,
     /// Markers that the schedule placed in this session.
     pub(super) placed: u64,
     /// How often a time was earlier than the last one and was held at it.
@@ -127,6 +133,7 @@ pub(super) struct Core {
 /// What a core begins with.
 #[derive(Debug)]
 pub(super) struct Start {
+    pub(super) owner: String,
     pub(super) storage: Shared,
     pub(super) environment: Arc<dyn Environment>,
     pub(super) config: Config,
@@ -134,6 +141,7 @@ pub(super) struct Start {
     pub(super) manifest: Manifest,
     pub(super) graph: Graph,
     pub(super) time: Timestamp,
+    pub(super) event_time: Timestamp,
     pub(super) next_seq: Seq,
     pub(super) inherited: Option<Inherited>,
     pub(super) closed_bytes: u64,
@@ -156,6 +164,7 @@ impl Core {
             schedule: Schedule::new(&start.config, served),
             payload: PayloadEncoder::new(graph.ordinals()),
             next_marker: next_marker.max(start.manifest.next_marker),
+            owner: start.owner,
             storage: start.storage,
             environment: start.environment,
             config: start.config,
@@ -166,6 +175,7 @@ impl Core {
             batch_events: 0,
             batch_time: time,
             time,
+            event_time: start.event_time,
             next_seq,
             flushed,
             durable,
@@ -178,6 +188,7 @@ impl Core {
             automatic: true,
             sync_markers: true,
             unsynced_events: 0,
+            touched: false,
             placed: 0,
             held: 0,
         }
@@ -208,7 +219,7 @@ impl Core {
     pub(super) fn is_unsynced(&self) -> bool {
         self.batch_events > 0
             || self.segment.as_ref().is_some_and(|segment| segment.dirty)
-            || self.inherited.as_ref().is_some_and(Inherited::has_unclaimed)
+            || (self.touched && self.inherited.as_ref().is_some_and(Inherited::has_unclaimed))
     }
 
     /// Takes in one event. A refused one leaves everything as it was.
@@ -231,6 +242,7 @@ impl Core {
         self.flush()?;
         let savepoint = self.graph.savepoint();
         let before = (self.payload.mark(), self.next_seq, self.time, self.held, self.unsynced_events);
+        let event_time = self.event_time;
         let mut outcome = Vec::with_capacity(events.len());
         for (at, event) in events.iter().enumerate() {
             let taken = self.take_in(event, None, None).and_then(|appended| {
@@ -249,6 +261,7 @@ impl Core {
                     self.payload.roll_back(before.0);
                     (self.next_seq, self.time, self.held) = (before.1, before.2, before.3);
                     self.unsynced_events = before.4;
+                    self.event_time = event_time;
                     self.batch_events = 0;
                     return Err(match error {
                         Error::Refused(refusal) => Error::BatchRefused { at, refusal },
@@ -281,6 +294,7 @@ impl Core {
     ) -> Result<Appended> {
         let time = self.time_of(ts)?;
         self.graph.resolve(event, changes)?;
+        self.touched = true;
         if changes.is_empty() {
             self.line_read(line);
             return Ok(Appended::Unchanged);
@@ -316,6 +330,7 @@ impl Core {
         self.batch_events = self.batch_events.saturating_add(1);
         self.unsynced_events = self.unsynced_events.saturating_add(1);
         self.time = self.time.max(time);
+        self.event_time = self.time;
         self.line_read(line);
         Ok(Appended::Written(seq))
     }
@@ -358,10 +373,11 @@ impl Core {
     /// Places the marker that is due by now, if one is.
     pub(super) fn place_due(&mut self) -> Result<()> {
         let high_water = self.graph.counts().high_water;
-        if !self.automatic || self.last_seq() == Seq(0) || !self.schedule.is_due(high_water, self.time) {
+        if !self.automatic || self.last_seq() == Seq(0) || !self.schedule.is_due(high_water, self.event_time)
+        {
             return Ok(());
         }
-        let tiers = self.schedule.take(high_water, self.time);
+        let tiers = self.schedule.take(high_water, self.event_time);
         self.placed = self.placed.saturating_add(1);
         self.push_marker(tiers, None, false, self.time)?;
         if self.sync_markers { self.sync() } else { Ok(()) }
@@ -375,7 +391,7 @@ impl Core {
                 // Asked twice for the same: once is enough.
                 if let Some(marker) = self.markers.iter().rfind(|m| m.label.as_ref() == Some(label)) {
                     let marker = marker.clone();
-                    self.sync()?;
+                    self.commit()?;
                     return Ok(marker);
                 }
             }
@@ -393,6 +409,22 @@ impl Core {
         if self.sync_markers {
             self.sync()?;
         }
+        Ok(marker)
+    }
+
+    /// Places the marker that a log begins with when it goes on from another one: in any number of tiers. The schedule
+    /// takes what is there for served, or the next session would mark it once more.
+    pub(super) fn mark_beginning(
+        &mut self,
+        tiers: Vec<String>,
+        label: Option<String>,
+        pinned: bool,
+        time: Timestamp,
+    ) -> Result<Marker> {
+        let time = self.time_of(Some(time))?;
+        drop(self.schedule.take(self.graph.counts().high_water, time));
+        let marker = self.push_marker(tiers, label, pinned, time)?;
+        self.sync()?;
         Ok(marker)
     }
 
@@ -485,10 +517,17 @@ impl Core {
         Ok(())
     }
 
+    /// As [`sync`](Self::sync), of what an earlier session left as well; the last durable event.
+    pub(super) fn commit(&mut self) -> Result<Seq> {
+        self.touched = true;
+        self.sync()?;
+        Ok(self.durable)
+    }
+
     /// Pins a marker or takes the pin off; durable on return.
     pub(super) fn pin(&mut self, id: MarkerId, on: bool) -> Result<bool> {
         // The manifest may only speak of what is durable.
-        self.sync()?;
+        self.commit()?;
         let Some(marker) = self.markers.iter_mut().find(|marker| marker.id == id) else { return Ok(false) };
         if marker.pinned != on {
             marker.pinned = on;

@@ -134,10 +134,7 @@ impl Writer {
     /// # Errors
     /// Any error ends the session.
     pub fn commit(&self) -> Result<Seq> {
-        self.shared.with(|core| {
-            core.sync()?;
-            Ok(core.durable)
-        })
+        self.shared.with(Core::commit)
     }
 
     /// Places a marker after the last event, durable on return. Costs one small frame, however large the graph. A label
@@ -155,6 +152,18 @@ impl Writer {
     /// As [`mark`](Self::mark).
     pub fn mark_at(&self, options: &MarkOptions, time: Timestamp) -> Result<Marker> {
         self.shared.with(|core| core.mark(options, Some(time)))
+    }
+
+    /// Places the marker that a log begins with when it goes on from another one; see
+    /// [`new_log`](crate::exchange::new_log).
+    pub(crate) fn mark_beginning(
+        &self,
+        tiers: Vec<String>,
+        label: Option<String>,
+        pinned: bool,
+        time: Timestamp,
+    ) -> Result<Marker> {
+        self.shared.with(|core| core.mark_beginning(tiers, label, pinned, time))
     }
 
     /// Pins a marker, or takes the pin off; durable on return.

@@ -27,7 +27,9 @@ impl Writer {
         environment: Arc<dyn Environment>,
         config: Config,
     ) -> Result<Self> {
-        let owner = environment.owner();
+        // The session's own name: readers tell by it whether the writer of the last segment is alive.
+        let session = u64::from_le_bytes(environment.random().first_chunk().copied().unwrap_or_default());
+        let owner = format!("{}, session {session:016x}", environment.owner());
         let lock = match storage.lock(&owner).map_err(Error::io("lock", storage.location("")))? {
             LockAttempt::Held(guard) => guard,
             LockAttempt::Busy { owner } => {
@@ -40,7 +42,7 @@ impl Writer {
             return Err(Error::ReadOnly { path: storage.location(""), mask });
         }
         store::remove_unfinished(storage.as_ref())?;
-        requests::clear(storage.as_ref());
+        requests::clear_answers(storage.as_ref());
 
         let view = View::new(Arc::clone(&storage), in_force, TailRule::Valid)?;
         if let Some(damage) = view.damage {
@@ -74,6 +76,7 @@ impl Writer {
         let closed = pieces.iter().filter(|piece| Some(piece.id) != open).map(|piece| piece.length).sum();
         let durability = config.durability;
         let mut core = Core::new(Start {
+            owner,
             storage,
             environment: Arc::clone(&environment),
             config,
@@ -81,6 +84,7 @@ impl Writer {
             manifest: in_force.manifest,
             graph: replay.graph,
             time: replay.time,
+            event_time: replay.event_time,
             next_seq: replay.next_seq,
             inherited,
             closed_bytes: closed,

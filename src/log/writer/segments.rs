@@ -160,8 +160,8 @@ impl Core {
     }
 
     /// Makes a new segment and puts it in force. In this order, or a crash loses what was acknowledged: the file whole
-    /// under a temporary name, synced; renamed, the directory synced; named by the manifest; only then an event in it
-    /// may be acknowledged.
+    /// under a temporary name, synced; renamed; named by the manifest, the directory synced; only then an event in it may
+    /// be acknowledged.
     fn begin_segment(&mut self) -> Result<OpenSegment> {
         let storage = self.storage.clone();
         let (in_directory, _) = store::numbers(storage.as_ref())?;
@@ -184,7 +184,7 @@ impl Core {
             first_seq,
             time: inherited.as_ref().map_or(self.flushed_time(), |i| i.claim.time),
             adopts: self.manifest.segments.last().and_then(|entry| self.manifest.adopted(entry.id)),
-            writer: self.environment.owner(),
+            writer: self.owner.clone(),
             encryption: Vec::new(),
             extensions: Vec::new(),
         };
@@ -222,7 +222,7 @@ impl Core {
         segment.write_out()?;
         segment.file.sync().map_err(Error::io("sync", path.clone()))?;
         storage.rename(&tmp, &name).map_err(Error::io("rename", path.clone()))?;
-        storage.sync_dir("").map_err(Error::io("sync", storage.location("")))?;
+        // The new name becomes durable with the manifest's: its directory sync comes before CURRENT names it.
         segment.dirty = false;
 
         let mut manifest = self.described();

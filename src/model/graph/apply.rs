@@ -21,6 +21,9 @@ impl Graph {
         match *record {
             Record::NameBorn { name } => {
                 let ord = birth("name", self.names.len())?;
+                if let Some(first) = self.names.find(name) {
+                    return Err(Inconsistency::Twice { what: "names", first: first.0, second: ord });
+                }
                 self.names.push(name);
                 self.sum_in(|g| g.name_sum(ord));
                 self.remember(|| Undo::NameBorn);
@@ -180,4 +183,15 @@ fn birth(what: &'static str, next: u32) -> Result<u32, Inconsistency> {
 
 fn dead(what: &'static str, ordinal: u32) -> Inconsistency {
     Inconsistency::NotAlive { what, ordinal }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_births_as_the_bound_says() {
+        assert_eq!(birth("node", MAX_ORDINAL - 1), Ok(MAX_ORDINAL - 1));
+        assert_eq!(birth("node", MAX_ORDINAL), Err(Inconsistency::UsedUp { what: "node" }));
+    }
 }

@@ -190,7 +190,9 @@ pub(super) struct Incident {
     lists: Table<List>,
 }
 
-/// Edges of a node. The dead are cleared out when they are in the majority.
+/// Edges of a node. The dead stay until they are in the majority. A rollback leaves more behind: an edge that it
+/// brought back stands twice, and one that it took back stands here although its number may be given to an edge of
+/// other nodes. So what stands here counts only if it is alive and ends at the node.
 #[derive(Debug, Default, Clone)]
 struct List {
     edges: Vec<EdgeOrd>,
@@ -205,7 +207,9 @@ impl Incident {
         let Some(list) = self.lists.get_mut(node.0) else { return };
         list.live = list.live.saturating_add(1);
         if list.edges.len() > list.live.saturating_mul(2).saturating_add(16) {
-            list.edges.retain(|edge| rows.get(edge.0).is_some());
+            list.edges.sort_unstable();
+            list.edges.dedup();
+            list.edges.retain(|edge| ends_at(rows, *edge, node));
         }
         list.edges.push(edge);
     }
@@ -306,7 +310,7 @@ impl Graph {
             all
         });
         let list = incident.lists.get(node.0).map(|list| list.edges.clone()).unwrap_or_default();
-        let living: BTreeSet<_> = list.into_iter().filter(|edge| edges.get(edge.0).is_some()).collect();
+        let living: BTreeSet<_> = list.into_iter().filter(|edge| ends_at(edges, *edge, node)).collect();
         living.into_iter().collect()
     }
 
@@ -371,9 +375,112 @@ impl Graph {
     }
 }
 
+/// Whether an edge is alive and `node` is one of its ends.
+fn ends_at(rows: &Table<EdgeRow>, edge: EdgeOrd, node: NodeOrd) -> bool {
+    rows.get(edge.0).is_some_and(|row| row.src == node || row.dst == node)
+}
+
 fn link(incident: &mut Incident, ord: EdgeOrd, row: &EdgeRow, rows: &Table<EdgeRow>) {
     incident.add(row.src, ord, rows);
     if row.src != row.dst {
         incident.add(row.dst, ord, rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::Event;
+    use crate::model::graph::Changes;
+    use crate::model::id::Id;
+
+    fn put(graph: &mut Graph, event: &Event) {
+        let mut changes = Changes::new();
+        graph.resolve(event, &mut changes).unwrap();
+        changes.records().for_each(|record| graph.apply(&record).unwrap());
+    }
+
+    fn kinds() -> impl Iterator<Item = GraphKind> {
+        [(true, true), (true, false), (false, true), (false, false)]
+            .into_iter()
+            .map(|(directed, multigraph)| GraphKind { directed, multigraph })
+    }
+
+    #[test]
+    fn the_dead_leave_nothing_behind_in_tables_index_and_lists() {
+        for kind in kinds() {
+            let mut graph = Graph::new(kind);
+            for n in 0..3000 {
+                put(&mut graph, &Event::edge(n, n + 1));
+                put(&mut graph, &Event::edge(n, "hub"));
+                let entry = Event::PutEntry { key: "queue".into(), entry: Id::Int(n), value: n.into() };
+                put(&mut graph, &entry);
+                if n >= 10 {
+                    put(&mut graph, &Event::DeleteNode { id: Id::Int(n - 10) });
+                    put(&mut graph, &Event::DeleteEntry { key: "queue".into(), entry: Id::Int(n - 10) });
+                }
+            }
+            // The hub, born first, keeps its chunk.
+            assert_eq!((graph.counts.nodes, graph.counts.edges, graph.counts.items), (12, 20, 10));
+            assert!(graph.nodes.chunks_in_memory() <= 3);
+            assert_eq!(graph.edges.chunks_in_memory(), 1);
+            assert_eq!(graph.items.chunks_in_memory(), 1);
+            let lists = &graph.incident.as_ref().unwrap().lists;
+            assert!(lists.chunks_in_memory() <= 3);
+            assert!(lists.iter().map(|(_, list)| list.edges.len()).sum::<usize>() < 200);
+            let index = graph.index.as_ref().unwrap();
+            assert_eq!((index.nodes.len(), index.items.len()), (12, 10));
+            assert_eq!(index.edges.len() + index.keys.len(), 20);
+            assert_eq!(index.slots.len(), if kind.multigraph { 20 } else { 0 });
+
+            put(&mut graph, &Event::DeleteNode { id: "hub".into() });
+            for n in 2990..=3000 {
+                put(&mut graph, &Event::DeleteNode { id: Id::Int(n) });
+                put_away(&mut graph, n);
+            }
+            let tables = [
+                graph.nodes.chunks_in_memory(),
+                graph.edges.chunks_in_memory(),
+                graph.items.chunks_in_memory(),
+                graph.incident.as_ref().unwrap().lists.chunks_in_memory(),
+            ];
+            assert_eq!(tables, [0; 4]);
+            let index = graph.index.as_ref().unwrap();
+            assert!(index.nodes.is_empty() && index.edges.is_empty() && index.keys.is_empty());
+            assert!(index.slots.is_empty() && index.items.is_empty() && index.state.is_empty());
+        }
+    }
+
+    fn put_away(graph: &mut Graph, n: i64) {
+        put(graph, &Event::DeleteEntry { key: "queue".into(), entry: Id::Int(n) });
+    }
+
+    #[test]
+    fn lists_of_incident_edges_do_not_grow_with_rollbacks() {
+        for kind in kinds() {
+            let mut graph = Graph::new(kind);
+            for n in 0..100 {
+                put(&mut graph, &Event::edge("hub", n));
+            }
+            put(&mut graph, &Event::DeleteNode { id: Id::Int(0) });
+            let length = |graph: &Graph| {
+                let lists = &graph.incident.as_ref().unwrap().lists;
+                lists.iter().map(|(_, list)| list.edges.len()).sum::<usize>()
+            };
+            let before = graph.savepoint();
+            for n in 0..1000 {
+                put(
+                    &mut graph,
+                    &Event::DeleteEdge { src: "hub".into(), dst: Id::Int(1 + n % 99), key: None },
+                );
+                put(&mut graph, &Event::edge("hub", 1 + n % 99));
+                put(&mut graph, &Event::edge(1000 + n, "hub"));
+                graph.roll_back(before);
+            }
+            assert!(length(&graph) < 6000, "{}", length(&graph));
+            graph.release();
+            put(&mut graph, &Event::DeleteNode { id: "hub".into() });
+            assert_eq!((graph.counts.nodes, graph.counts.edges), (99, 0));
+        }
     }
 }

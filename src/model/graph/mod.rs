@@ -36,6 +36,59 @@ use crate::codec::{Decoder, Encoder};
 /// A property graph with collector state, as a log holds it.
 ///
 /// Nodes, edges and neighbours keep NetworkX's order: that of first insertion.
+///
+/// A writer resolves each event into records, stores them, and applies them:
+///
+/// ```
+/// use snaplog::model::event::Event;
+/// use snaplog::model::graph::{Changes, Graph};
+/// use snaplog::model::marker::GraphKind;
+///
+/// let mut graph = Graph::new(GraphKind { directed: true, multigraph: false });
+/// let mut changes = Changes::new();
+/// let events = [
+///     Event::node("a").with("size", 3),
+///     Event::edge("a", "b"),
+///     Event::edge("a", "b"), // is there already: no records
+/// ];
+/// let mut written = 0;
+/// for event in &events {
+///     graph.resolve(event, &mut changes)?;
+///     for record in changes.records() {
+///         graph.apply(&record)?; // and into the log with it
+///         written += 1;
+///     }
+/// }
+/// assert_eq!(written, 4); // the name "size", node "a", node "b", the edge
+/// assert_eq!(graph.counts().nodes, 2);
+/// let edge = graph.edges().next().ok_or("no edge")?;
+/// assert_eq!((edge.src().to_id(), edge.dst().to_id()), ("a".into(), "b".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A batch is whole or nothing: take a [savepoint](Graph::savepoint), and go back to it if something is refused.
+///
+/// ```
+/// # use snaplog::model::event::Event;
+/// # use snaplog::model::graph::{Changes, Graph};
+/// # use snaplog::model::marker::GraphKind;
+/// let mut graph = Graph::new(GraphKind::default());
+/// graph.track_fingerprint(true);
+/// let (before, empty) = (graph.savepoint(), graph.fingerprint());
+/// let mut changes = Changes::new();
+/// for event in [Event::node("a"), Event::DeleteNode { id: "b".into() }] {
+///     match graph.resolve(&event, &mut changes) {
+///         Ok(()) => changes.records().try_for_each(|record| graph.apply(&record))?,
+///         Err(refusal) => {
+///             assert_eq!(refusal.to_string(), "node \"b\" is not in the graph");
+///             graph.roll_back(before);
+///         }
+///     }
+/// }
+/// assert_eq!(graph.counts().nodes, 0);
+/// assert_eq!(graph.fingerprint(), empty);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Graph {
     kind: GraphKind,

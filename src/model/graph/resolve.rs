@@ -1,5 +1,7 @@
 //! Turning an event, said by id, into records, said by ordinal.
 
+use std::collections::HashMap;
+
 use super::index::StateUse;
 use super::{Graph, encoded, pair};
 use crate::codec::{Encoder, len_u64};
@@ -7,7 +9,7 @@ use crate::model::event::{Attrs, Event, Refusal};
 use crate::model::id::{Id, IdRef};
 use crate::model::image::{Image, NameSet, encode_image, encode_names};
 use crate::model::limits::{
-    MAX_DEPTH, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_ORDINAL, MAX_VALUE_BYTES,
+    MAX_DEPTH, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_IMAGE_BYTES, MAX_NAME_BYTES, MAX_ORDINAL, MAX_VALUE_BYTES,
 };
 use crate::model::position::{EdgeOrd, ItemOrd, NameOrd, NodeOrd};
 use crate::model::record::Record;
@@ -17,7 +19,8 @@ use crate::model::value::Value;
 #[derive(Debug, Default)]
 pub struct Changes {
     list: Vec<Change>,
-    names: Vec<String>,
+    /// The names that the event gives birth to.
+    names: HashMap<String, NameOrd>,
 }
 
 /// A record that owns what it holds.
@@ -37,6 +40,35 @@ enum Change {
     ItemBorn { key: NameOrd, entry: Option<Id>, value: Vec<u8> },
     ItemChanged { item: ItemOrd, value: Vec<u8> },
     ItemDied { item: ItemOrd },
+}
+
+impl Change {
+    /// What it takes in a payload, at most.
+    fn size(&self) -> usize {
+        // A tag and three ordinals.
+        const FIXED: usize = 16;
+        let id = |id: &Id| match id {
+            Id::Int(_) => 10,
+            Id::Str(text) => text.len().saturating_add(10),
+        };
+        let (ids, bytes) = match self {
+            Self::Name(name) => (0, name.len()),
+            Self::NodeBorn { id: node, attrs } => (id(node), attrs.len()),
+            Self::EdgeBorn { parallel, attrs, .. } => {
+                (parallel.as_ref().map_or(0, |(_, key)| id(key)), attrs.len())
+            }
+            Self::ItemBorn { entry, value, .. } => (entry.as_ref().map_or(0, id), value.len()),
+            Self::NodeChanged { set: bytes, .. }
+            | Self::EdgeChanged { set: bytes, .. }
+            | Self::GraphChanged { set: bytes }
+            | Self::NodeUnset { names: bytes, .. }
+            | Self::EdgeUnset { names: bytes, .. }
+            | Self::GraphUnset { names: bytes }
+            | Self::ItemChanged { value: bytes, .. } => (0, bytes.len()),
+            Self::NodeDied { .. } | Self::EdgeDied { .. } | Self::ItemDied { .. } => (0, 0),
+        };
+        FIXED.saturating_add(ids).saturating_add(bytes)
+    }
 }
 
 impl Changes {
@@ -92,11 +124,22 @@ impl Graph {
     /// Turns an event into records against the present graph, which is left alone. No records: it changes nothing.
     ///
     /// # Errors
-    /// [`Refusal`] if the event speaks of what is not there or is past a bound.
+    /// [`Refusal`] if the event speaks of what is not there or is past a bound; there are no records then.
     pub fn resolve(&mut self, event: &Event, out: &mut Changes) -> Result<(), Refusal> {
         out.list.clear();
         out.names.clear();
         self.index_mut();
+        let outcome = self.records_of(event, out).and_then(|()| {
+            let size = out.list.iter().map(Change::size).fold(0, usize::saturating_add);
+            bound("the size of an event", size, MAX_EVENT_BYTES)
+        });
+        if outcome.is_err() {
+            out.list.clear();
+        }
+        outcome
+    }
+
+    fn records_of(&self, event: &Event, out: &mut Changes) -> Result<(), Refusal> {
         match event {
             Event::PutNode { id, attrs } => self.put_node(id, attrs, out),
             Event::PutEdge { src, dst, key, attrs } => self.put_edge(src, dst, key.as_ref(), attrs, out),
@@ -298,15 +341,16 @@ impl Graph {
         if let Some(name) = self.names.find(text) {
             return Ok(name);
         }
+        if let Some(name) = out.names.get(text) {
+            return Ok(*name);
+        }
         bound("a name's length", text.len(), MAX_NAME_BYTES)?;
-        let at = out.names.iter().position(|name| name == text).unwrap_or_else(|| {
-            out.names.push(text.to_owned());
-            out.list.push(Change::Name(text.to_owned()));
-            out.names.len().saturating_sub(1)
-        });
-        let at = u32::try_from(at).unwrap_or(u32::MAX);
-        room("names", self.names.len(), at.saturating_add(1))?;
-        Ok(NameOrd(self.names.len().saturating_add(at)))
+        let before = u32::try_from(out.names.len()).unwrap_or(u32::MAX);
+        room("names", self.names.len(), before.saturating_add(1))?;
+        let name = NameOrd(self.names.len().saturating_add(before));
+        out.names.insert(text.to_owned(), name);
+        out.list.push(Change::Name(text.to_owned()));
+        Ok(name)
     }
 
     /// Names and encoded values of `attrs`, by ordinal, each once, later ones winning.
@@ -344,6 +388,9 @@ impl Graph {
     ) -> Result<Option<Vec<u8>>, Refusal> {
         let mut list = self.attributes(attrs, out)?;
         if let Some(old) = old {
+            let added = list.iter().map(|(_, value)| value.len().saturating_add(NAME_ROOM)).sum::<usize>();
+            let size = old.as_bytes().len().saturating_add(added);
+            bound("the size of all attributes together", size, MAX_IMAGE_BYTES)?;
             let mut old = old.iter().peekable();
             list.retain(|(name, value)| {
                 while old.next_if(|(n, _)| n < name).is_some() {}
@@ -355,14 +402,14 @@ impl Graph {
 
     /// The encoded set of those of `names` that the image has; `None` if none.
     fn present(&self, image: Option<Image<'_>>, names: &[String]) -> Option<Vec<u8>> {
-        let image = image?;
-        let mut found: Vec<_> = names
-            .iter()
-            .filter_map(|name| self.names.find(name))
-            .filter(|name| image.get(*name).is_some())
-            .collect();
+        let mut found: Vec<_> = names.iter().filter_map(|name| self.names.find(name)).collect();
         found.sort_unstable();
         found.dedup();
+        let mut there = image?.iter().map(|(name, _)| name).peekable();
+        found.retain(|name| {
+            while there.next_if(|n| n < name).is_some() {}
+            there.peek() == Some(name)
+        });
         let mut to = Encoder::new();
         encode_names(found.iter().copied(), &mut to);
         (!found.is_empty()).then(|| to.into_vec())
@@ -375,6 +422,9 @@ fn room(what: &'static str, next: u32, births: u32) -> Result<(), Refusal> {
         _ => Err(Refusal::OrdinalsUsedUp { what, max: MAX_ORDINAL }),
     }
 }
+
+/// Most bytes that a name's ordinal takes in an image.
+const NAME_ROOM: usize = 5;
 
 fn image_of(list: &[(NameOrd, Vec<u8>)]) -> Vec<u8> {
     let mut to = Encoder::new();

@@ -43,7 +43,8 @@ impl Graph {
         }
     }
 
-    /// Stops remembering; all savepoints are void.
+    /// Forgets how to take back what was done so far, and remembers no more until the next savepoint. Older
+    /// savepoints are void.
     pub fn release(&mut self) {
         self.journal = None;
     }
@@ -95,5 +96,29 @@ impl Graph {
         if let Some(journal) = &mut self.journal {
             journal.push(undo());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::Event;
+    use crate::model::graph::Changes;
+    use crate::model::marker::GraphKind;
+
+    #[test]
+    fn nothing_is_remembered_without_a_savepoint() {
+        let mut graph = Graph::new(GraphKind::default());
+        let put = |graph: &mut Graph, id: i64| {
+            let mut changes = Changes::new();
+            graph.resolve(&Event::node(id), &mut changes).unwrap();
+            changes.records().for_each(|record| graph.apply(&record).unwrap());
+            graph.journal.as_ref().map(Vec::len)
+        };
+        assert_eq!(put(&mut graph, 0), None);
+        let _ = graph.savepoint();
+        assert_eq!(put(&mut graph, 1), Some(1));
+        graph.release();
+        assert_eq!(put(&mut graph, 2), None);
     }
 }

@@ -370,10 +370,10 @@ impl Storage for SimStorage {
         Ok(LockAttempt::Held(Box::new(SimLock::new(self, &state))))
     }
 
-    fn is_locked(&self) -> io::Result<bool> {
+    fn lock_owner(&self) -> io::Result<Option<String>> {
         let state = self.state();
         state.plan.check_alive()?;
-        Ok(state.lock.is_some())
+        Ok(state.lock.clone())
     }
 
     fn location(&self, name: &str) -> String {

@@ -1,0 +1,223 @@
+//! `snaplog stats`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use snaplog::{GraphKind, Log, Reader};
+
+use super::Context;
+use super::failure::Failure;
+use super::json::{ByteTotals, MarkerDocument, MarkerTotals, StatsDocument};
+use super::list::{documents, soundness};
+use super::output::{escaped, number, size};
+
+/// Show the log in figures: graph, markers by tier, sizes
+///
+/// Nodes and edges are those after the last event. If no marker stands there, the log is replayed to count them.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Exit status:
+  0  done
+  2  the command line cannot be used
+  3  no log there
+  4  files of the log are missing or damaged; what is known is shown all the same
+
+Example:
+  snaplog -d crawl stats --prometheus > /var/lib/node_exporter/crawl.prom")]
+pub(super) struct StatsArgs {
+    /// Print metrics in Prometheus' text format
+    #[arg(long)]
+    prometheus: bool,
+}
+
+/// Shows the figures.
+pub(super) fn run(args: StatsArgs, context: &Context) -> Result<(), Failure> {
+    if args.prometheus && context.json {
+        return Err(Failure::usage("--prometheus and --json are two forms of the same: choose one"));
+    }
+    let log = context.open_log()?;
+    let reader = context.reader_of(&log)?;
+    let document = collect(&log, &reader)?;
+    if context.json {
+        context.out.json(&document)?;
+    } else if args.prometheus {
+        context.out.data(&prometheus(&document, &reader))?;
+    } else {
+        context.out.data(&escaped(&for_people(&document)))?;
+    }
+    soundness(&reader)
+}
+
+fn collect(log: &Log, reader: &Reader) -> Result<StatsDocument, Failure> {
+    let markers = documents(reader);
+    let GraphKind { directed, multigraph } = reader.kind();
+    let (nodes, edges) = counts_at_the_end(reader)?;
+    let (usage, segments) = (log.usage()?, reader.segments());
+    Ok(StatsDocument {
+        log_id: reader.log_id().to_string(),
+        created: reader.created().to_string(),
+        directed,
+        multigraph,
+        last_seq: reader.last_seq().0,
+        nodes,
+        edges,
+        markers: count(&markers, reader),
+        bytes: ByteTotals {
+            total: usage.total,
+            events: usage.events,
+            snapshots: usage.snapshots,
+            trash: usage.trash,
+            raw: segments.iter().map(|segment| segment.raw_bytes).sum(),
+        },
+        segments: length(segments.len()),
+        compressed_segments: length(segments.iter().filter(|segment| segment.compressed).count()),
+        last_marker: markers.last().map(|marker| marker.time.clone()),
+        // Nothing records them yet.
+        last_prune: None,
+        last_verify: None,
+        last_drill: None,
+    })
+}
+
+/// What is alive after the last event; unknown if the log cannot be read to there.
+fn counts_at_the_end(reader: &Reader) -> Result<(Option<u64>, Option<u64>), Failure> {
+    let last = reader.last_seq();
+    if reader.damage().is_some() || reader.readable_to() < last {
+        return Ok((None, None));
+    }
+    let counts = match reader.markers().last().filter(|marker| marker.seq == last) {
+        Some(marker) => marker.counts,
+        None => reader.restore_seq(last)?.graph.counts(),
+    };
+    Ok((Some(counts.nodes), Some(counts.edges)))
+}
+
+fn count(markers: &[MarkerDocument], reader: &Reader) -> MarkerTotals {
+    let tiers = reader.config().tiers.iter().map(|tier| (tier.name.clone(), 0));
+    let mut by_tier: BTreeMap<String, u64> = tiers.collect();
+    let live: Vec<&MarkerDocument> = markers.iter().filter(|marker| marker.expired.is_none()).collect();
+    for tier in live.iter().flat_map(|marker| &marker.tiers) {
+        let count = by_tier.entry(tier.clone()).or_default();
+        *count = count.saturating_add(1);
+    }
+    let of = |is: fn(&MarkerDocument) -> bool| length(live.iter().filter(|marker| is(marker)).count());
+    MarkerTotals {
+        total: length(live.len()),
+        by_tier,
+        pinned: of(|marker| marker.pinned),
+        expired: length(markers.len().saturating_sub(live.len())),
+        restorable: of(|marker| marker.restorable),
+    }
+}
+
+fn length(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+fn for_people(stats: &StatsDocument) -> String {
+    let StatsDocument { markers, bytes, .. } = stats;
+    let kind = GraphKind { directed: stats.directed, multigraph: stats.multigraph };
+    let known = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), number);
+    let tiers: Vec<String> =
+        markers.by_tier.iter().map(|(tier, n)| format!("{tier} {}", number(*n))).collect();
+    let plus = |n: u64, what: &str| if n == 0 { String::new() } else { format!(", {} {what}", number(n)) };
+    let lost = plus(markers.total.saturating_sub(markers.restorable), "not restorable");
+    let never = |time: &Option<String>| time.clone().unwrap_or_else(|| "never".to_owned());
+    let lines = [
+        ("log", format!("{}, of {}", stats.log_id, super::init::name(kind))),
+        ("created", stats.created.clone()),
+        ("events", number(stats.last_seq)),
+        ("nodes", known(stats.nodes)),
+        ("edges", known(stats.edges)),
+        (
+            "markers",
+            format!(
+                "{}{}{}{lost}",
+                number(markers.total),
+                plus(markers.pinned, "pinned"),
+                plus(markers.expired, "expired"),
+            ),
+        ),
+        ("  by tier", tiers.join(", ")),
+        ("last marker", never(&stats.last_marker)),
+        ("size", size(bytes.total)),
+        (
+            "  events",
+            format!(
+                "{} in {} segment{}, {} compressed{}",
+                size(bytes.events),
+                number(stats.segments),
+                if stats.segments == 1 { "" } else { "s" },
+                number(stats.compressed_segments),
+                ratio(bytes),
+            ),
+        ),
+        ("  snapshots", size(bytes.snapshots)),
+        ("  trash", size(bytes.trash)),
+        ("last prune", never(&stats.last_prune)),
+        ("last verify", never(&stats.last_verify)),
+        ("last drill", never(&stats.last_drill)),
+    ];
+    let mut text = String::new();
+    for (name, value) in lines {
+        let _ = writeln!(text, "{name:<12} {value}");
+    }
+    text
+}
+
+/// What compression saves, where there is any.
+fn ratio(bytes: &ByteTotals) -> String {
+    let stored = bytes.events.saturating_add(bytes.snapshots);
+    match bytes.raw.saturating_sub(stored).saturating_mul(100).checked_div(bytes.raw) {
+        Some(percent) if percent > 0 => format!("; {} before compression, {percent}% saved", size(bytes.raw)),
+        _ => String::new(),
+    }
+}
+
+fn prometheus(stats: &StatsDocument, reader: &Reader) -> String {
+    let log = &stats.log_id;
+    let mut text = String::new();
+    let mut metric = |name: &str, help: &str, samples: &[(String, String)]| {
+        if !samples.is_empty() {
+            let _ = writeln!(text, "# HELP snaplog_{name} {help}\n# TYPE snaplog_{name} gauge");
+        }
+        for (labels, value) in samples {
+            let _ = writeln!(text, "snaplog_{name}{{log=\"{log}\"{labels}}} {value}");
+        }
+    };
+    let one = |n: Option<u64>| n.map(|n| (String::new(), n.to_string())).into_iter().collect::<Vec<_>>();
+    let labelled = |label: &str, value: &str, n: u64| {
+        (
+            format!(",{label}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")),
+            n.to_string(),
+        )
+    };
+    metric("last_seq", "Position of the last event.", &one(Some(stats.last_seq)));
+    metric("nodes", "Nodes after the last event.", &one(stats.nodes));
+    metric("edges", "Edges after the last event.", &one(stats.edges));
+    metric("markers", "Markers that can be chosen.", &one(Some(stats.markers.total)));
+    metric("markers_restorable", "Markers whose files are all there.", &one(Some(stats.markers.restorable)));
+    metric("markers_pinned", "Markers that are pinned.", &one(Some(stats.markers.pinned)));
+    let tiers: Vec<_> = stats.markers.by_tier.iter().map(|(tier, n)| labelled("tier", tier, *n)).collect();
+    metric("tier_markers", "Markers by tier; a marker may be of several.", &tiers);
+    let ByteTotals { total, events, snapshots, trash, raw } = stats.bytes;
+    metric("bytes", "Size of all files of the log.", &one(Some(total)));
+    let parts = [("events", events), ("snapshots", snapshots), ("trash", trash)];
+    metric("part_bytes", "Size of files by kind.", &parts.map(|(part, n)| labelled("part", part, n)));
+    metric("raw_bytes", "Size of the segments before compression.", &one(Some(raw)));
+    metric("segments", "Segments.", &one(Some(stats.segments)));
+    metric("segments_compressed", "Segments that are compressed.", &one(Some(stats.compressed_segments)));
+    let time: Vec<_> =
+        reader.markers().last().map(|marker| (String::new(), seconds(marker.time.0))).into_iter().collect();
+    metric("last_marker_timestamp_seconds", "Time of the newest marker.", &time);
+    let sound = u64::from(reader.damage().is_none() && reader.readable_to() == reader.last_seq());
+    metric("sound", "1 if all files are there with sound headers, 0 if not.", &one(Some(sound)));
+    text
+}
+
+/// Microseconds as a decimal number of seconds.
+fn seconds(micros: i64) -> String {
+    let sign = if micros < 0 { "-" } else { "" };
+    let micros = micros.unsigned_abs();
+    format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}

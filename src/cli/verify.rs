@@ -1,0 +1,156 @@
+//! `snaplog verify`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use snaplog::SystemEnvironment;
+use snaplog::policy::units::parse_duration;
+use snaplog::storage::{LocalStorage, Storage};
+use snaplog::upkeep::verify::{Finding, Level, Options, Report, verify_in};
+
+use super::Context;
+use super::failure::{Exit, Failure};
+use super::output::{number, size};
+
+/// Prove that the log can be restored; writes nothing
+///
+/// Three levels, each with all of the ones before it. `quick` looks at CURRENT, the manifest, the headers and sizes of all
+/// files and how they follow each other. `checksums` reads every byte that counts. `replay` replays the log once and
+/// compares the graph with the fingerprint of every marker on the way: what it calls good restores.
+///
+/// Every damaged place is listed, with the markers that it costs and those that are still good. Beside a live writer it
+/// looks at what is durable by then.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Exit status:
+  0  sound
+  2  the command line cannot be used
+  3  no log there
+  4  damage was found
+
+Examples:
+  snaplog -d crawl verify
+  snaplog -d crawl verify --level quick --json")]
+pub(super) struct VerifyArgs {
+    /// How closely to look
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LevelArg::Replay)]
+    level: LevelArg,
+
+    /// Stop after so long, such as `10 min`; the report says that it is not complete
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    max_duration: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LevelArg {
+    Quick,
+    Checksums,
+    Replay,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "give a number and a unit: `30s`, `10 min`, `2h`".to_owned())
+}
+
+/// Verifies the log.
+pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<(), Failure> {
+    let level = match args.level {
+        LevelArg::Quick => Level::Quick,
+        LevelArg::Checksums => Level::Checksums,
+        LevelArg::Replay => Level::Replay,
+    };
+    let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(&context.dir));
+    let options = Options { level, max_duration: args.max_duration };
+    let report = verify_in(&storage, &SystemEnvironment, options)?;
+    if context.json {
+        context.out.json(&report)?;
+    } else {
+        tell(&report, context)?;
+    }
+    if report.sound { Ok(()) } else { Err(Failure::Told(Exit::Damage)) }
+}
+
+/// Tells people what was found.
+pub(super) fn tell(report: &Report, context: &Context) -> Result<(), Failure> {
+    let mut text = String::new();
+    for fault in &report.faults {
+        text.push_str(&place(fault));
+        text.push('\n');
+    }
+    let level = match report.level {
+        Level::Quick => "headers and sizes",
+        Level::Checksums => "every checksum",
+        Level::Replay => "every checksum and, by replay, every marker's fingerprint",
+    };
+    let verdict = if !report.sound {
+        "DAMAGED"
+    } else if report.complete {
+        "sound"
+    } else {
+        "sound as far as time allowed"
+    };
+    let _ = writeln!(
+        text,
+        "{verdict}: {} files, {}; {level}; {} of {} markers good",
+        number(report.files),
+        size(report.bytes),
+        number(report.markers_good),
+        number(report.markers_checked),
+    );
+    context.out.data(&super::output::escaped(&text))?;
+    for note in &report.notes {
+        context.out.say(&format!("note: {}: {}", note.file, note.message));
+    }
+    if !report.sound {
+        context.out.say(&format!("lost: {}", ranges(&report.lost)));
+        context.out.say(&format!("still good: {}", ranges(&report.good)));
+        if let Some(newest) = report.good.last() {
+            context.out.say(&format!(
+                "hint: `snaplog restore --to {newest}` gives the newest state that is whole; copy the log before you \
+                 change anything in it"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn place(fault: &Finding) -> String {
+    let touched = match fault.markers.len() {
+        0 => String::new(),
+        _ => format!(" (touches {})", ranges(&fault.markers)),
+    };
+    format!("{}{touched}", fault.message)
+}
+
+/// `m1-m5, m7` for a list of names in order.
+fn ranges(names: &[String]) -> String {
+    let numbers: Vec<u64> = names.iter().filter_map(|name| name.strip_prefix('m')?.parse().ok()).collect();
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for n in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if last.saturating_add(1) == n => *last = n,
+            _ => runs.push((n, n)),
+        }
+    }
+    if runs.is_empty() {
+        return "none".to_owned();
+    }
+    let show = |(first, last): &(u64, u64)| {
+        if first == last { format!("m{first}") } else { format!("m{first}-m{last}") }
+    };
+    runs.iter().map(show).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_are_listed_as_ranges() {
+        let names = |ids: &[u64]| ids.iter().map(|n| format!("m{n}")).collect::<Vec<_>>();
+        assert_eq!(ranges(&names(&[])), "none");
+        assert_eq!(ranges(&names(&[1, 2, 3, 5, 7, 8])), "m1-m3, m5, m7-m8");
+    }
+}

@@ -1,0 +1,67 @@
+//! docs/json.md against what the commands print.
+
+use serde_json::Value as Json;
+
+use super::support::{Crawl, keys, run};
+
+const TEXT: &str = include_str!("../../docs/json.md");
+
+/// The fields of the first table behind `heading`, sorted.
+#[track_caller]
+fn documented(heading: &str) -> Vec<&'static str> {
+    let (_, section) = TEXT.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{heading}"));
+    let rows =
+        section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let mut fields: Vec<&str> =
+        rows.filter_map(|row| row.strip_prefix("| `")?.split_once('`')).map(|(field, _)| field).collect();
+    fields.sort_unstable();
+    fields
+}
+
+/// The documents in the code blocks.
+fn examples() -> Vec<Json> {
+    let blocks = TEXT.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.map(|block| serde_json::from_str(block).unwrap()).collect()
+}
+
+#[test]
+fn every_field_is_described_and_every_described_field_is_there() {
+    let crawl = Crawl::new();
+    let document = |args: &[&str]| {
+        let mut all = vec!["--json"];
+        all.extend(args);
+        crawl.run(&all).exits(0).json()
+    };
+    let list = document(&["list"]);
+    let stats = document(&["stats"]);
+    let restore = document(&["restore", "-o", "graph.ndjson"]);
+    let error = serde_json::from_str::<Json>(&run(&["--json", "list"]).exits(3).err).unwrap();
+    for (heading, found) in [
+        ("## A marker", &list["markers"][0]),
+        ("## `list`", &list),
+        ("## `init`", &document(&["init", "new"])),
+        ("## `mark`, `pin`, `unpin`", &document(&["mark"])),
+        ("## `mark`, `pin`, `unpin`", &document(&["pin", "m1"])),
+        ("## `mark`, `pin`, `unpin`", &document(&["unpin", "m1"])),
+        ("## `restore`", &restore),
+        ("## `restore`", &document(&["restore", "--dry-run", "--to", "seq:33"])),
+        ("A segment:", &restore["segments"][0]),
+        ("## `stats`", &stats),
+        ("`markers`:", &stats["markers"]),
+        ("`bytes`:", &stats["bytes"]),
+        ("## An error", &error),
+        ("`error`:", &error["error"]),
+    ] {
+        assert_eq!(keys(found), documented(heading), "{heading}");
+    }
+}
+
+#[test]
+fn the_examples_have_the_described_fields() {
+    let described =
+        ["## `list`", "## `init`", "## `mark`, `pin`, `unpin`", "## `restore`", "## `stats`", "## An error"];
+    for heading in described {
+        let fields = documented(heading);
+        assert!(examples().iter().any(|example| keys(example) == fields), "{heading}");
+    }
+}
