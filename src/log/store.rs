@@ -119,6 +119,18 @@ pub(crate) fn swap(
     Ok(manifest)
 }
 
+/// Puts the manifest in force once more, as it is: the same bytes under CURRENT, by a rename of its own.
+///
+/// What a session finds in force may be the word of the page cache: if the one before died, or failed, between the
+/// rename of CURRENT and the sync of the directory, a power cut can still bring the older manifest back. After this
+/// it cannot, whatever became of that sync.
+pub(crate) fn reaffirm(storage: &dyn Storage) -> Result<()> {
+    let path = storage.location(names::CURRENT);
+    let bytes =
+        read_all(storage, names::CURRENT, MAX_CURRENT_BYTES).map_err(Error::io("read", path.clone()))?;
+    write_new(storage, names::CURRENT, &bytes).map_err(Error::io("write", path))
+}
+
 /// The numbers of segments and manifests in the directory.
 pub(crate) fn numbers(storage: &dyn Storage) -> Result<(Vec<SegmentId>, Vec<Generation>)> {
     let entries = storage.list("").map_err(Error::io("list", storage.location("")))?;

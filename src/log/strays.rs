@@ -1,8 +1,9 @@
 //! Files that the manifest does not name.
 
 use super::error::{Error, Result};
-use super::frames::{Segment, examine_tail};
+use super::frames::{Segment, Step, examine_tail};
 use super::view::View;
+use crate::format::frame::FrameType;
 use crate::format::names::{self, FileName};
 use crate::model::position::{Generation, SegmentId, Seq};
 
@@ -12,6 +13,23 @@ pub(crate) struct Stray {
     pub(crate) name: String,
     pub(crate) bytes: u64,
     pub(crate) what: &'static str,
+}
+
+/// Whether a segment was ever named by a manifest in force. Its writer puts one sync note behind the header and what
+/// it appends again, and the next frame only when the manifest that names the segment is durable.
+///
+/// Without such a frame the segment is what a crash left of a recovery. What it holds was on its way from an older
+/// segment and not acknowledged, even if a power cut has taken it there.
+fn was_in_force(segment: &Segment) -> Result<bool> {
+    let mut frames = segment.frames(u64::MAX);
+    let mut noted = false;
+    while let Step::Frame { header, .. } = frames.step()? {
+        if noted {
+            return Ok(true);
+        }
+        noted = header.frame_type == FrameType::SyncNote;
+    }
+    Ok(false)
 }
 
 /// That no segment outside the manifest holds events that the log lacks: a sign that CURRENT or the manifest was
@@ -32,7 +50,8 @@ pub(crate) fn find(view: &View) -> Result<Vec<Stray>> {
             Some(FileName::Events(id)) => {
                 if let Ok(segment) = Segment::open(view.storage.as_ref(), view.in_force.log_id, id)
                     && let Ok(tail) = examine_tail(&segment)
-                    && tail.end.next_seq > view.next_seq()
+                    && (tail.end.next_seq > view.next_seq() || id >= manifest.next_file)
+                    && was_in_force(&segment)?
                 {
                     return Err(Error::NewerThanManifest {
                         path: segment.path,

@@ -60,6 +60,10 @@ impl Writer {
             fault: Fault::Inconsistent(inconsistency),
         })?;
 
+        // All that was found is sound. Before anything is acknowledged that rests on it, it is made sure that the
+        // manifest which names it all stays in force.
+        store::reaffirm(storage.as_ref())?;
+
         let last = view.pieces.last().copied();
         let View { in_force, pieces, markers, tail, .. } = view;
         let inherited = tail.map(|(segment, tail)| Inherited {
