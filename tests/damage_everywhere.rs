@@ -178,8 +178,16 @@ impl Sample {
                 }
                 Err(error) => {
                     assert!(error.is_damage(), "{told}: {error:?}");
-                    assert!(!report.good.contains(&name), "{told}: {name} is called good: {report:#?}: {error}");
-                    assert!(!sums.good.contains(&name), "{told}: {name} is called good: {sums:#?}: {error}");
+                    assert!(
+                        !report.good.contains(&name),
+                        "{told}: {name} is called good: {report:#?}: {error}"
+                    );
+                    // Checksums alone cannot know a file that is sound in itself, of a log with this one's id.
+                    let sums_tell = error.kind() != "mismatch";
+                    assert!(
+                        !sums_tell || !sums.good.contains(&name),
+                        "{told}: {name} is good? {sums:#?}: {error}"
+                    );
                     assert!(report.lost.contains(&name), "{told}: {name} is not called lost: {report:#?}");
                 }
             }
@@ -249,8 +257,10 @@ fn a_file_that_is_cut_short_is_named_or_ends_as_after_a_crash() {
             let expected = if file == OPEN_SEGMENT {
                 // The claims behind the cut are gone with it. What the manifest speaks of must be there: it was
                 // written by the pin, when all up to the session's marker was durable.
-                let known = sample.frames(file).into_iter().filter(|f| f.kind == 1).nth(4).unwrap().to;
-                at < known
+                let frames = sample.frames(file);
+                let batch = frames.iter().filter(|frame| frame.kind == 1).nth(4).unwrap().from;
+                let marker = frames.iter().find(|frame| frame.kind == 2 && frame.from > batch).unwrap();
+                at < marker.to
             } else {
                 sample.must_be_named(file, at, usize::MAX)
             };
@@ -300,10 +310,8 @@ fn frames_that_are_lost_doubled_or_swapped_are_named() {
                 ("doubled", [before.clone(), cut(frame), cut(frame), after.clone()].concat()),
             ];
             if let Some(next) = frames.get(n + 1) {
-                variants.push((
-                    "swapped",
-                    [before, cut(next), cut(frame), bytes[next.to..].to_vec()].concat(),
-                ));
+                variants
+                    .push(("swapped", [before, cut(next), cut(frame), bytes[next.to..].to_vec()].concat()));
             }
             for (what, bytes) in variants {
                 let told = format!("{file}, frame {n} {what}");
@@ -311,8 +319,11 @@ fn frames_that_are_lost_doubled_or_swapped_are_named() {
                 files.insert(file.clone(), bytes);
                 let (noticed, named) = sample.look(&files, &told);
                 let last_closed = n + 1 == frames.len() && file != OPEN_SEGMENT;
-                // The last frame of a closed segment once more lies behind what counts.
-                assert!((noticed && named.contains(file)) || (last_closed && what == "doubled"), "{told}: {named:?}");
+                // The last frame of a closed segment once more lies behind what counts; in the open one the second of
+                // two stands where no claim reaches, if no later frame claims more than the first.
+                let unclaimed = file == OPEN_SEGMENT && !frames.iter().any(|later| later.synced > frame.to);
+                let may_pass = what == "doubled" && (last_closed || unclaimed);
+                assert!((noticed && named.contains(file)) || may_pass, "{told}: {named:?}");
             }
         }
     }
@@ -322,7 +333,8 @@ fn frames_that_are_lost_doubled_or_swapped_are_named() {
 fn files_that_are_missing_swapped_foreign_or_older_are_named() {
     let sample = sample();
     let other = Sample::new("other ");
-    let is_vital = |name: &str| name.starts_with("events-") || name == "CURRENT" || name == sample.manifest_in_force();
+    let is_vital =
+        |name: &str| name.starts_with("events-") || name == "CURRENT" || name == sample.manifest_in_force();
     for name in sample.files.keys() {
         let told = format!("{name} deleted");
         let mut files = sample.files.clone();
@@ -331,7 +343,9 @@ fn files_that_are_missing_swapped_foreign_or_older_are_named() {
         assert_eq!(noticed, is_vital(name), "{told}: {named:?}");
         assert!(!noticed || named.contains(name), "{told}: {named:?}");
 
-        for second in sample.files.keys().filter(|second| *second > name && is_vital(name) && is_vital(second)) {
+        for second in
+            sample.files.keys().filter(|second| *second > name && is_vital(name) && is_vital(second))
+        {
             let told = format!("{name} and {second} swapped");
             let mut files = sample.files.clone();
             files.insert(name.clone(), sample.files[second].clone());
@@ -382,7 +396,9 @@ fn an_older_manifest_with_its_current_is_noticed_by_what_it_does_not_know_of() {
     let sample = sample();
     for (n, earlier) in sample.earlier.iter().enumerate() {
         let mut files = sample.files.clone();
-        for (name, bytes) in earlier.iter().filter(|(name, _)| *name == "CURRENT" || name.starts_with("manifest-")) {
+        for (name, bytes) in
+            earlier.iter().filter(|(name, _)| *name == "CURRENT" || name.starts_with("manifest-"))
+        {
             files.insert(name.clone(), bytes.clone());
         }
         let (noticed, named) = sample.look(&files, &format!("the manifest of session {n}"));
@@ -397,7 +413,9 @@ fn an_older_manifest_with_its_current_is_noticed_by_what_it_does_not_know_of() {
     writer.close().unwrap();
     let before = disk.dump();
     log.mark(&MarkOptions::labelled("only this")).unwrap();
-    for (name, bytes) in before.into_iter().filter(|(name, _)| name == "CURRENT" || name.starts_with("manifest-")) {
+    for (name, bytes) in
+        before.into_iter().filter(|(name, _)| name == "CURRENT" || name.starts_with("manifest-"))
+    {
         disk.set_file(&name, bytes).unwrap();
     }
     let report = verified(&open(&disk), Level::Quick);

@@ -167,7 +167,8 @@ pub struct Current {
     pub generation: Generation,
     /// Length of its file.
     pub length: u64,
-    /// CRC-32 of its whole file.
+    /// CRC-32 of its file without the checksum that it ends with: the same number as that. (Over the whole file it
+    /// would be the same for every manifest, as it is for any bytes with their own CRC behind them.)
     pub crc: u32,
 }
 
@@ -177,7 +178,7 @@ pub const MAX_CURRENT_BYTES: usize = 4096;
 impl Current {
     /// Names a manifest with these bytes.
     pub fn naming(generation: Generation, manifest: &[u8]) -> Self {
-        Self { generation, length: len_u64(manifest.len()), crc: crc32fast::hash(manifest) }
+        Self { generation, length: len_u64(manifest.len()), crc: manifest_crc(manifest) }
     }
 
     /// The file's bytes.
@@ -210,7 +211,7 @@ impl Current {
         if have < self.length {
             return Err(Fault::Truncated { what: "the manifest", needed: self.length, have });
         }
-        let computed = crc32fast::hash(manifest);
+        let computed = manifest_crc(manifest);
         if have != self.length || computed != self.crc {
             return Err(Fault::Checksum {
                 what: "the manifest that CURRENT names",
@@ -220,6 +221,12 @@ impl Current {
         }
         Ok(())
     }
+}
+
+/// The checksum that CURRENT names a manifest by.
+fn manifest_crc(manifest: &[u8]) -> u32 {
+    let summed = manifest.len().saturating_sub(header::SUFFIX_BYTES);
+    crc32fast::hash(manifest.get(..summed).unwrap_or_default())
 }
 
 fn whole(what: &'static str, bytes: &[u8], prefix: &Prefix) -> Result<(), Fault> {
@@ -238,7 +245,7 @@ fn whole(what: &'static str, bytes: &[u8], prefix: &Prefix) -> Result<(), Fault>
 mod tests {
     use super::*;
 
-    fn naming(ids: &[u64]) -> Manifest {
+    fn naming(ids: &[u64], written: Timestamp) -> Manifest {
         let end = SegmentEnd { length: 100, chain: 1, next_seq: Seq(1), time: Timestamp(0) };
         let entry = |id: &u64| SegmentEntry {
             id: SegmentId(*id),
@@ -250,7 +257,7 @@ mod tests {
         };
         Manifest {
             generation: Generation(1),
-            written: Timestamp(0),
+            written,
             created: Timestamp(0),
             kind: GraphKind::default(),
             next_file: SegmentId(9),
@@ -267,8 +274,18 @@ mod tests {
 
     #[test]
     fn a_segment_that_is_named_twice_is_refused() {
-        let read = |ids: &[u64]| Manifest::decode(&naming(ids).encode(LogId([1; 16])).unwrap());
+        let read = |ids: &[u64]| Manifest::decode(&naming(ids, Timestamp(0)).encode(LogId([1; 16])).unwrap());
         assert!(read(&[3, 1, 2]).is_ok());
         assert!(matches!(read(&[3, 1, 3]), Err(Fault::Meaning { .. })));
+    }
+
+    #[test]
+    fn current_tells_manifests_apart_that_have_one_length() {
+        let [one, other] =
+            [64, 65].map(|written| naming(&[], Timestamp(written)).encode(LogId::default()).unwrap());
+        assert_eq!(one.len(), other.len());
+        let current = Current::naming(Generation(1), &one);
+        current.check(&one).unwrap();
+        assert_eq!(current.check(&other).unwrap_err().kind(), "checksum");
     }
 }

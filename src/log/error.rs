@@ -273,7 +273,7 @@ impl Error {
             Self::ManifestFull { .. } => {
                 "place fewer markers: raise the tiers' intervals in snaplog.toml".to_owned()
             }
-            Self::NoSuchSeq { .. } => "`snaplog list` shows markers and their seq".to_owned(),
+            Self::NoSuchSeq { .. } => "`snaplog stats` shows the last event, `snaplog list --json` the seq of each marker".to_owned(),
             _ => return None,
         })
     }

@@ -10,6 +10,7 @@ use crate::codec::{self, Decoder, len_u64};
 use crate::format::Fault;
 use crate::format::frame::{self, Expect, FrameHeader, FrameType, HEADER_BYTES, MAGIC};
 use crate::format::header::{FileKind, MAX_SEGMENT_HEADER_BYTES, PREFIX_BYTES, Prefix};
+use crate::format::manifest::Manifest;
 use crate::format::segment::{SegmentHead, header_crc};
 use crate::format::{header, names};
 use crate::model::marker::Marker;
@@ -100,6 +101,26 @@ impl Segment {
 
     pub(crate) fn damage(&self, offset: u64, fault: Fault) -> Error {
         Error::Damage { path: self.path.clone(), offset: Some(offset), fault }
+    }
+
+    /// That the header says what the manifest says of the segment. A file of a copy of this log that went its own way
+    /// has the right log id and number, and is told apart here.
+    pub(crate) fn check_place(&self, manifest: &Manifest) -> Result<()> {
+        let wrong = |what| Err(self.damage(0, Fault::Meaning { what }));
+        let Some(at) = manifest.segments.iter().position(|entry| entry.id == self.id) else { return Ok(()) };
+        if self.head.kind != manifest.kind {
+            return wrong("the segment is of another kind of graph than the manifest says");
+        }
+        if let Some(entry) = manifest.segments.get(at).filter(|entry| entry.first_seq != self.head.first_seq)
+        {
+            let fault = Fault::Sequence { expected: entry.first_seq, found: self.head.first_seq };
+            return Err(self.damage(0, fault));
+        }
+        let before = at.checked_sub(1).and_then(|before| manifest.segments.get(before));
+        if self.head.adopts != before.and_then(|before| manifest.adopted(before.id)) {
+            return wrong("the segment does not adopt what the manifest says of the one before it");
+        }
+        Ok(())
     }
 
     /// That the file has the bytes that the manifest counts on.

@@ -107,6 +107,7 @@ impl Replay {
             return Ok(true);
         }
         let segment = Segment::open(view.storage.as_ref(), view.in_force.log_id, piece.id)?;
+        segment.check_place(&view.in_force.manifest)?;
         segment.check_length(piece.length)?;
         let mut frames = segment.frames(piece.length);
         loop {

@@ -40,6 +40,10 @@ fn load_once(storage: &dyn Storage) -> Result<InForce> {
     let bytes = match read_all(storage, names::CURRENT, MAX_CURRENT_BYTES) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == ErrorKind::NotFound => return Err(no_current(storage)),
+        Err(e) if e.kind() == ErrorKind::FileTooLarge => {
+            let fault = Fault::Meaning { what: "CURRENT is longer than any CURRENT is" };
+            return Err(Error::Damage { path, offset: Some(0), fault });
+        }
         Err(source) => return Err(Error::Io { action: "read", path, source }),
     };
     let damage = |path: &str, fault| Error::Damage { path: path.to_owned(), offset: Some(0), fault };

@@ -71,7 +71,11 @@ impl View {
                 });
                 continue;
             }
-            let segment = match Segment::open(storage.as_ref(), in_force.log_id, entry.id) {
+            let opened = Segment::open(storage.as_ref(), in_force.log_id, entry.id).and_then(|segment| {
+                segment.check_place(&in_force.manifest)?;
+                Ok(segment)
+            });
+            let segment = match opened {
                 Ok(segment) => segment,
                 Err(error) if error.is_damage() => {
                     damage = Some(error);
@@ -85,6 +89,13 @@ impl View {
             if damage.is_none() && tail.end.next_seq < in_force.manifest.next_seq {
                 let (expected, found) = (in_force.manifest.next_seq, tail.end.next_seq);
                 damage = Some(segment.damage(tail.end.offset, Fault::Sequence { expected, found }));
+            }
+            // So was each marker that it lists: those after an event of this segment have their frames in it.
+            let framed = |marker: &&Marker| tail.markers.iter().any(|(_, framed)| framed.id == marker.id);
+            let mut listed = in_force.manifest.markers.iter().filter(|marker| marker.seq >= entry.first_seq);
+            if damage.is_none() && !listed.all(|marker| framed(&marker)) {
+                let what = "a marker that the manifest lists has no frame in the segment";
+                damage = Some(segment.damage(tail.end.offset, Fault::Meaning { what }));
             }
             // The lock is looked at after the frames: whoever wrote them and holds it no more has made them durable, or
             // is dead. A live writer that has not begun a segment yet found the valid end as anybody does.

@@ -402,7 +402,20 @@ impl<'a> Inspection<'a> {
             compared: BTreeSet::new(),
         };
         let outcome = replay.run(self.view, Until::End, &mut comparer);
-        let Comparer { late, wrong, compared, .. } = comparer;
+        let Comparer { late, mut wrong, mut compared, .. } = comparer;
+        let last = Seq(replay.next_seq.0.saturating_sub(1));
+        if outcome.is_err() && !late {
+            // The frames of markers right after the last event before the damage may not have been reached, but their
+            // graph was.
+            let manifest = names::manifest(self.view.in_force.manifest.generation);
+            for marker in self.view.markers.iter().filter(|marker| marker.seq == last) {
+                if compared.insert(marker.id)
+                    && let Err(error) = check_marker(marker, &replay.graph)
+                {
+                    wrong.push((error, marker.id, manifest.clone()));
+                }
+            }
+        }
         for (error, id, file) in wrong {
             let mut found = finding(&error);
             found.file = file;
@@ -410,7 +423,6 @@ impl<'a> Inspection<'a> {
             self.faults.push(found);
             self.lost.insert(id);
         }
-        let last = Seq(replay.next_seq.0.saturating_sub(1));
         let clean = match outcome {
             Ok(()) => {
                 let unseen: Vec<_> =

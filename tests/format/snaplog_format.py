@@ -834,7 +834,7 @@ def read_manifest(path):
 
     file = file_name("manifest", generation)
     data = whole_file(path, file, MANIFEST_MAX)
-    if len(data) != size or zlib.crc32(data) != checksum:
+    if len(data) != size or zlib.crc32(data[:-4]) != checksum:
         raise Damaged("the length or the checksum is not the one in CURRENT", file, 0)
     _, _, p, length, _ = open_envelope(data, file, b"M", MANIFEST_MAX, generation, log_id)
     if length != len(data):

@@ -62,7 +62,7 @@ def log_of_example(path, segment):
     manifest = envelope(b"M", 1, body)
     (path / "events-000001").write_bytes(segment)
     (path / "manifest-000001").write_bytes(manifest)
-    (path / "CURRENT").write_bytes(envelope(b"C", 1, u(1) + u(len(manifest)) + u(zlib.crc32(manifest))))
+    (path / "CURRENT").write_bytes(envelope(b"C", 1, u(1) + u(len(manifest)) + u(zlib.crc32(manifest[:-4]))))
     return path
 
 
