@@ -506,7 +506,7 @@ fn numbers_of_files_are_never_given_twice_whatever_a_crash_left_behind() {
         let after = files(&disk);
         for (name, bytes) in before {
             if name.starts_with("events-")
-                && !std::path::Path::new(&name).extension().is_some_and(|e| e == "tmp")
+                && std::path::Path::new(&name).extension().is_none_or(|e| e != "tmp")
             {
                 assert_eq!(
                     after.get(&name),

@@ -158,3 +158,12 @@ impl Drop for Staged {
         }
     }
 }
+
+/// Whether `path`, existing or not, is `dir` or stands in it, links followed.
+pub(super) fn is_inside(path: &Path, dir: &Path) -> bool {
+    let Ok(dir) = std::fs::canonicalize(dir) else { return false };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // What does not exist yet stands where the nearest of its parents that does.
+    let real = absolute.ancestors().find_map(|parent| std::fs::canonicalize(parent).ok());
+    real.is_some_and(|real| real.starts_with(&dir))
+}

@@ -84,6 +84,7 @@ pub(super) fn tell(report: &Report, context: &Context) -> Result<(), Failure> {
         Level::Checksums => "every checksum",
         Level::Replay => "every checksum and, by replay, every marker's fingerprint",
     };
+    let level = if report.complete { level.to_owned() } else { format!("not complete: asked for {level}") };
     let verdict = if !report.sound {
         "DAMAGED"
     } else if report.complete {
@@ -93,7 +94,7 @@ pub(super) fn tell(report: &Report, context: &Context) -> Result<(), Failure> {
     };
     let _ = writeln!(
         text,
-        "{verdict}: {} files, {}; {level}; {} of {} markers good",
+        "{verdict}: looked at {} files, {}; {level}; {} of {} markers good",
         number(report.files),
         size(report.bytes),
         number(report.markers_good),
@@ -104,7 +105,10 @@ pub(super) fn tell(report: &Report, context: &Context) -> Result<(), Failure> {
         context.out.say(&format!("note: {}: {}", note.file, note.message));
     }
     if !report.sound {
-        context.out.say(&format!("lost: {}", ranges(&report.lost)));
+        context.out.say(&format!(
+            "lost: {}; what the damaged files alone knew of, if anything, is lost too",
+            ranges(&report.lost)
+        ));
         context.out.say(&format!("still good: {}", ranges(&report.good)));
         if let Some(newest) = report.good.last() {
             context.out.say(&format!(

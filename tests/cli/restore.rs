@@ -345,3 +345,15 @@ fn a_killed_restore_never_leaves_half_a_file_at_the_target() {
         }
     }
 }
+
+#[test]
+fn a_restore_into_the_log_itself_is_refused() {
+    let crawl = Crawl::new();
+    let inside = crawl.path().join("events-000001");
+    let before = std::fs::read(&inside).unwrap();
+    for target in [inside.clone(), crawl.path().join("CURRENT"), crawl.path().join("new/graph.json")] {
+        let run = crawl.run(&["restore", "--yes", "-o", target.to_str().unwrap()]).exits(1);
+        assert!(run.err.contains("is in the log that is restored"), "{}", run.err);
+    }
+    assert_eq!(std::fs::read(&inside).unwrap(), before);
+}

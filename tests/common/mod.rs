@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use snaplog::model::graph::Changes;
@@ -360,7 +361,7 @@ fn big(n: u64, bytes: usize) -> String {
     let mut numbers = Numbers(n);
     let mut text = String::with_capacity(bytes + 20);
     while text.len() < bytes {
-        text.push_str(&format!("{:016x}", numbers.next()));
+        let _ = write!(text, "{:016x}", numbers.next());
     }
     text
 }

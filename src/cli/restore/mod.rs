@@ -118,6 +118,7 @@ pub(super) fn run(args: RestoreArgs, context: &Context) -> Result<(), Failure> {
     let started = Instant::now();
     let target = Target::new(args.output.as_deref(), args.format)?;
     let log = context.open_log()?;
+    target.outside(&context.dir)?;
     let reader = context.reader_of(&log)?;
     let selector = Selector::parse(&args.to, log.environment().now(), reader.config().time_zone)?;
     let aim = Aim::find(&reader, &selector, args.tier.as_deref(), args.exact)?;

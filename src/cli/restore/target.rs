@@ -51,6 +51,18 @@ impl Target {
         }
     }
 
+    /// That it is not in the log itself: what is restored must not replace what it is restored from.
+    pub(super) fn outside(&self, log: &Path) -> Result<(), Failure> {
+        let (Self::File(path, _) | Self::NewLog(path)) = self else { return Ok(()) };
+        if !files::is_inside(path, log) {
+            return Ok(());
+        }
+        let path = path.display().to_string();
+        let report =
+            Report::new(Exit::Failed, "inside-log", format!("{path} is in the log that is restored"));
+        Err(report.path(path).hint("choose a target outside of the log's directory").into())
+    }
+
     /// That it may be written, which the user may be asked. Returns whether something may be replaced.
     pub(super) fn may_be_written(&self, yes: bool, context: &Context) -> Result<bool, Failure> {
         match self {
