@@ -301,6 +301,14 @@ fn a_reader_beside_a_live_writer_sees_what_stays() {
     assert_eq!(after.restore_seq(Seq(5)).unwrap().graph.fingerprint(), seen);
 }
 
+/// Ends the readers, even where the writer fails.
+struct Stop<'a>(&'a std::sync::atomic::AtomicBool);
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn readers_see_a_prefix_while_a_writer_rolls_segments() {
     let dir = tempfile::tempdir().unwrap();
@@ -309,6 +317,7 @@ fn readers_see_a_prefix_while_a_writer_rolls_segments() {
     let writer = log.writer().unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let ends = Stop(&stop);
         let readers: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(|| {
@@ -335,7 +344,7 @@ fn readers_see_a_prefix_while_a_writer_rolls_segments() {
                 writer.commit().unwrap();
             }
         }
-        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        drop(ends);
         for reader in readers {
             assert!(reader.join().unwrap() > 0);
         }

@@ -284,6 +284,33 @@ fn what_is_sent_again_after_a_kill_is_durable_once_it_is_committed() {
 }
 
 #[test]
+fn a_commit_or_a_pin_makes_sure_of_what_an_earlier_session_left_though_no_event_came() {
+    let base = SimStorage::new();
+    let log = init(&base, "durability = \"marker\"\n[tiers]\n");
+    let writer = log.writer().unwrap();
+    writer.append(&Event::node("synced")).unwrap();
+    writer.mark(&MarkOptions::labelled("here")).unwrap();
+    writer.append(&Event::node("unsure").with("text", "x".repeat(300_000))).unwrap();
+    let base = killed(&base, writer);
+    for pin in [false, true] {
+        let disk = base.fork();
+        let writer = open(&disk).writer().unwrap();
+        assert_eq!(writer.status().unwrap().durable, Seq(1));
+        if pin {
+            writer.pin(snaplog::MarkerId(1), true).unwrap();
+            assert_eq!(writer.status().unwrap().durable, Seq(2), "what the manifest speaks of is durable");
+        } else {
+            assert_eq!(writer.commit().unwrap(), Seq(2));
+        }
+        let disk = killed(&disk, writer);
+        disk.crash_all_lost();
+        let reader = open(&disk).reader().unwrap();
+        assert_eq!(reader.last_seq(), Seq(2));
+        assert_eq!(reader.markers().first().unwrap().pinned, pin);
+    }
+}
+
+#[test]
 fn what_rests_on_a_manifest_that_a_kill_left_half_in_force_is_durable_once_it_is_committed() {
     // The session dies right before the sync of the directory that makes CURRENT's new name durable. The next one
     // sees the new manifest, finds everything there, and commits: a power cut must not bring the old one back.
