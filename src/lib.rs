@@ -50,8 +50,8 @@ pub mod storage;
 pub mod upkeep;
 
 pub use log::{
-    Appended, Environment, Error, FixedEnvironment, Log, MarkOptions, PlannedRead, Reader, Restored, Result,
-    SegmentInfo, Status, SystemEnvironment, Usage, Writer,
+    Appended, CompactOptions, Environment, Error, FixedEnvironment, Log, Maintained, MarkOptions,
+    PlannedRead, Reader, Restored, Result, SegmentInfo, Status, SystemEnvironment, Usage, Writer,
 };
 pub use model::event::{Attrs, Event, Refusal};
 pub use model::fingerprint::Fingerprint;

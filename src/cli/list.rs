@@ -55,7 +55,7 @@ pub(super) fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
 
 /// All markers, oldest first, with what the log says about each.
 pub(super) fn documents(reader: &Reader) -> Vec<MarkerDocument> {
-    let readable_to = reader.readable_to();
+    let restorable = reader.restorable();
     let segments = reader.segments();
     let is_compressed = |seq: Seq| {
         let holding = segments.iter().rfind(|segment| segment.from <= seq && seq <= segment.to);
@@ -65,7 +65,7 @@ pub(super) fn documents(reader: &Reader) -> Vec<MarkerDocument> {
     let document = |marker: &Marker| {
         let bytes = marker.position.saturating_sub(before);
         before = marker.position;
-        MarkerDocument::new(marker, bytes, is_compressed(marker.seq), marker.seq <= readable_to)
+        MarkerDocument::new(marker, bytes, is_compressed(marker.seq), restorable.contains(marker.seq))
     };
     reader.markers().iter().map(document).collect()
 }
@@ -142,10 +142,8 @@ pub(super) fn soundness(reader: &Reader) -> Result<(), Failure> {
     if let Some(damage) = reader.damage() {
         return Err(Failure::of(damage));
     }
-    let (readable, last) = (reader.readable_to(), reader.last_seq());
-    if readable < last {
-        let message =
-            format!("files of the log are missing or damaged: events after {readable} cannot be read");
+    if !reader.restorable().is_whole() {
+        let message = "files of the log are missing or damaged: not every marker can be restored";
         let hint = "`snaplog verify` lists every damaged place and the markers that are still good";
         return Err(Report::new(Exit::Damage, "missing", message).hint(hint).into());
     }

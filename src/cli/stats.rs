@@ -82,7 +82,7 @@ fn collect(log: &Log, reader: &Reader) -> Result<StatsDocument, Failure> {
 /// What is alive after the last event; unknown if the log cannot be read to there.
 fn counts_at_the_end(reader: &Reader) -> Result<(Option<u64>, Option<u64>), Failure> {
     let last = reader.last_seq();
-    if reader.damage().is_some() || reader.readable_to() < last {
+    if !reader.restorable().is_whole() {
         return Ok((None, None));
     }
     let counts = match reader.markers().last().filter(|marker| marker.seq == last) {
@@ -210,7 +210,7 @@ fn prometheus(stats: &StatsDocument, reader: &Reader) -> String {
     let time: Vec<_> =
         reader.markers().last().map(|marker| (String::new(), seconds(marker.time.0))).into_iter().collect();
     metric("last_marker_timestamp_seconds", "Time of the newest marker.", &time);
-    let sound = u64::from(reader.damage().is_none() && reader.readable_to() == reader.last_seq());
+    let sound = u64::from(reader.restorable().is_whole());
     metric("sound", "1 if all files are there with sound headers, 0 if not.", &one(Some(sound)));
     text
 }

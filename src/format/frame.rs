@@ -82,8 +82,10 @@ pub struct FrameHeader {
     pub frame_type: FrameType,
     /// Bytes of the payload in the file.
     pub stored_len: u32,
-    /// Bytes of the payload when decoded.
+    /// Bytes of the payload when it is decompressed.
     pub raw_len: u32,
+    /// Whether the payload is compressed.
+    pub compressed: bool,
     /// The seq that the next event has.
     pub first_seq: Seq,
     /// Number of events in the frame.
@@ -138,13 +140,53 @@ pub fn encode(
     payload: &[u8],
     to: &mut Vec<u8>,
 ) -> Result<u32, Fault> {
-    let length = payload_length(len_u64(payload.len()))?;
+    let raw = payload_length(len_u64(payload.len()))?;
+    put(frame_type, first_seq, events, time, link, (payload, raw, 0), to)
+}
+
+/// Appends a frame of events whose payload is compressed at a zstd level, if that makes it smaller; returns its chain
+/// value. Only segments that are rewritten have such frames.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_compressed(
+    first_seq: Seq,
+    events: u32,
+    time: Timestamp,
+    link: Link,
+    payload: &[u8],
+    level: u8,
+    to: &mut Vec<u8>,
+) -> Result<u32, Fault> {
+    let raw = payload_length(len_u64(payload.len()))?;
+    let compressed = zstd::bulk::compress(payload, i32::from(level));
+    match compressed.ok().filter(|compressed| compressed.len() < payload.len()) {
+        Some(compressed) => {
+            put(FrameType::Events, first_seq, events, time, link, (&compressed, raw, COMPRESSED), to)
+        }
+        None => put(FrameType::Events, first_seq, events, time, link, (payload, raw, 0), to),
+    }
+}
+
+/// The flag of a frame whose payload is one zstd frame.
+const COMPRESSED: u8 = 1;
+
+fn put(
+    frame_type: FrameType,
+    first_seq: Seq,
+    events: u32,
+    time: Timestamp,
+    link: Link,
+    (payload, raw, flags): (&[u8], u32, u8),
+    to: &mut Vec<u8>,
+) -> Result<u32, Fault> {
+    let stored = payload_length(len_u64(payload.len()))?;
     let start = to.len();
     to.reserve(HEADER_BYTES.saturating_add(payload.len()));
     to.extend_from_slice(&MAGIC);
-    to.extend_from_slice(&[frame_type.number(), 0, 0, 0]);
-    to.extend_from_slice(&length.to_le_bytes());
-    to.extend_from_slice(&length.to_le_bytes());
+    to.extend_from_slice(&[frame_type.number(), flags, 0, 0]);
+    to.extend_from_slice(&stored.to_le_bytes());
+    to.extend_from_slice(&raw.to_le_bytes());
     to.extend_from_slice(&first_seq.0.to_le_bytes());
     to.extend_from_slice(&events.to_le_bytes());
     to.extend_from_slice(&link.previous.to_le_bytes());
@@ -212,13 +254,14 @@ pub fn header(bytes: &[u8]) -> Result<FrameHeader, Fault> {
     let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
     let frame_type = FrameType::from_number(byte(TYPE_AT))
         .ok_or(Fault::Meaning { what: "a frame has a type that none has" })?;
-    if byte(FLAGS_AT) != 0 || u16_at(bytes, RESERVED_AT) != 0 {
+    if byte(FLAGS_AT) & !COMPRESSED != 0 || u16_at(bytes, RESERVED_AT) != 0 {
         return Err(Fault::Features { what: "frame", mask: u64::from(byte(FLAGS_AT)) });
     }
     let header = FrameHeader {
         frame_type,
         stored_len: payload_length(u64::from(u32_at(bytes, STORED_AT)))?,
-        raw_len: u32_at(bytes, RAW_AT),
+        raw_len: payload_length(u64::from(u32_at(bytes, RAW_AT)))?,
+        compressed: byte(FLAGS_AT) & COMPRESSED != 0,
         first_seq: Seq(u64_at(bytes, SEQ_AT)),
         events: u32_at(bytes, EVENTS_AT),
         previous: u32_at(bytes, PREVIOUS_AT),
@@ -228,7 +271,10 @@ pub fn header(bytes: &[u8]) -> Result<FrameHeader, Fault> {
         payload_crc: u32_at(bytes, PAYLOAD_CRC_AT),
         crc: stored,
     };
-    if header.raw_len != header.stored_len {
+    if header.compressed && (frame_type != FrameType::Events || header.raw_len <= header.stored_len) {
+        return Err(Fault::Meaning { what: "a frame is compressed that cannot be" });
+    }
+    if !header.compressed && header.raw_len != header.stored_len {
         return Err(Fault::Meaning {
             what: "the raw length of an uncompressed frame is not its stored length",
         });
@@ -250,6 +296,21 @@ pub fn check_payload(header: &FrameHeader, payload: &[u8]) -> Result<(), Fault> 
     } else {
         Err(Fault::Checksum { what: "the payload of a frame", stored: header.payload_crc, computed })
     }
+}
+
+/// Decompresses the stored payload of a compressed frame, into exactly as many bytes as its header says.
+///
+/// # Errors
+/// [`Fault`] if it gives more or fewer, or does not decompress.
+pub fn decompress(header: &FrameHeader, stored: &[u8]) -> Result<Vec<u8>, Fault> {
+    let raw = usize::try_from(header.raw_len).unwrap_or(usize::MAX).min(MAX_PAYLOAD_BYTES);
+    let cannot = |_| Fault::Meaning { what: "the payload of a frame cannot be decompressed" };
+    let bytes = zstd::bulk::decompress(stored, raw).map_err(cannot)?;
+    if bytes.len() == raw {
+        return Ok(bytes);
+    }
+    let (found, raw) = (len_u64(bytes.len()), len_u64(raw));
+    Err(Fault::Length { what: "the length of a decompressed payload", found, min: raw, max: raw })
 }
 
 /// What the next frame of a segment must fit: kept while the segment is read.

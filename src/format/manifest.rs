@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Fault;
 use super::header::{self, FileKind, Prefix};
+use super::names::{self, FileName};
 use super::segment::{Adopted, Extension};
 use crate::codec::{DecodeError, MAX_DOCUMENT_BYTES, len_u64};
 use crate::model::marker::{GraphKind, Marker, Ordinals};
@@ -25,8 +26,10 @@ pub struct Manifest {
     pub kind: GraphKind,
     /// No file so far has this number or a higher one.
     pub next_file: SegmentId,
-    /// Segments, oldest first. The last one may still grow.
+    /// Event segments, oldest first. The last one may still grow.
     pub segments: Vec<SegmentEntry>,
+    /// Snapshot segments.
+    pub snapshots: Vec<SnapshotEntry>,
     /// Markers up to the manifest's position, oldest first.
     pub markers: Vec<Marker>,
     /// The first marker that is not listed here but found in the frames.
@@ -39,34 +42,86 @@ pub struct Manifest {
     pub high_water: u64,
     /// How far sources were read, up to there.
     pub sources: Vec<Source>,
+    /// Files that were taken out of force, and are removed when their grace period is over.
+    pub trash: Vec<Trashed>,
+    /// When retention was last applied.
+    pub pruned: Option<Timestamp>,
     /// Room for what later minor versions add.
     pub extensions: Vec<Extension>,
 }
 
-/// A segment in a manifest.
+/// An event segment in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentEntry {
     /// Its number.
     pub id: SegmentId,
-    /// What kind of segment it is.
-    pub kind: SegmentKind,
     /// The seq of its first event.
     pub first_seq: Seq,
+    /// No event in it is earlier: what its header says.
+    pub begins: Timestamp,
+    /// What its header says that it adopts.
+    pub adopts: Option<Adopted>,
     /// How it ends; `None` for the last one, whose frames say.
     pub end: Option<SegmentEnd>,
-    /// zstd level that it was compressed with; 0: not at all.
+    /// If it is a segment rewritten: the one that it takes the place of, which is what its successor adopts.
+    pub original: Option<Adopted>,
+    /// zstd level that its payloads were compressed with; 0: not at all.
     pub compression: u8,
     /// Its size before compression; 0 if it is not compressed.
     pub raw_bytes: u64,
 }
 
-/// What kind of segment an entry names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SegmentKind {
-    /// Frames.
-    Events,
-    /// Net changes.
-    Snapshot,
+impl SegmentEntry {
+    /// What a segment that follows it adopts; `None` while it may grow.
+    pub fn adopted(&self) -> Option<Adopted> {
+        let of_end = |end: SegmentEnd| Adopted { id: self.id, length: end.length, chain: end.chain };
+        self.original.or(self.end.map(of_end))
+    }
+}
+
+/// A snapshot segment in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotEntry {
+    /// Its number.
+    pub id: SegmentId,
+    /// Length of its file.
+    pub length: u64,
+    /// CRC-32 of its stored index.
+    pub footer_crc: u32,
+    /// What it holds, oldest first: each begins where the one before it ends.
+    pub increments: Vec<IncrementEntry>,
+}
+
+/// The net change between two positions, in a snapshot segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncrementEntry {
+    /// The event after which it begins; 0: from the empty graph on.
+    pub from: Seq,
+    /// The event after which it ends.
+    pub to: Seq,
+    /// The time of that event.
+    pub time: Timestamp,
+    /// Rows and tombstones in it.
+    pub rows: u64,
+    /// Nodes, edges and items that are alive at its end.
+    pub alive: u64,
+    /// Bytes that its blocks take.
+    pub bytes: u64,
+    /// What they take when they are not compressed.
+    pub raw_bytes: u64,
+    /// zstd level that they were compressed with.
+    pub level: u8,
+}
+
+/// A file that was taken out of force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trashed {
+    /// Its name.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// How a segment that no longer grows ends.
@@ -111,35 +166,59 @@ impl Manifest {
     pub fn decode(bytes: &[u8]) -> Result<(Prefix, Self), Fault> {
         let (prefix, manifest): (_, Self) = header::decode(FileKind::Manifest, bytes, MAX_DOCUMENT_BYTES)?;
         whole("the manifest", bytes, &prefix)?;
-        manifest.check(&prefix)?;
+        if prefix.number != manifest.generation.0 {
+            let what = "the manifest's header has another number than the manifest";
+            return Err(Fault::Meaning { what });
+        }
+        manifest.check()?;
         Ok((prefix, manifest))
     }
 
-    fn check(&self, prefix: &Prefix) -> Result<(), Fault> {
+    /// That it does not contradict itself.
+    ///
+    /// # Errors
+    /// [`Fault::Meaning`].
+    pub fn check(&self) -> Result<(), Fault> {
         let wrong = |what: &'static str| Err(Fault::Meaning { what });
-        if prefix.number != self.generation.0 {
-            return wrong("the manifest's header has another number than the manifest");
-        }
-        let mut next = Seq(1);
         let mut named = HashSet::new();
-        for (at, segment) in self.segments.iter().enumerate() {
-            let last = at.saturating_add(1) == self.segments.len();
-            if segment.id >= self.next_file {
+        let snapshots = self.snapshots.iter().map(|snapshot| snapshot.id);
+        for id in self.segments.iter().map(|segment| segment.id).chain(snapshots) {
+            if id >= self.next_file {
                 return wrong("the manifest names a segment with a number that was not given yet");
             }
-            if !named.insert(segment.id) {
+            if !named.insert(id) {
                 return wrong("the manifest names a segment twice");
             }
-            if segment.first_seq != next {
-                return wrong("the segments that the manifest lists do not join");
-            }
-            match segment.end {
-                Some(end) if end.next_seq >= segment.first_seq => next = end.next_seq,
-                Some(_) => return wrong("a segment ends before it begins"),
-                None if !last => return wrong("a segment that is not the last one has no end"),
+        }
+        let mut before: Option<&SegmentEntry> = None;
+        for (at, segment) in self.segments.iter().enumerate() {
+            let last = at.saturating_add(1) == self.segments.len();
+            match before {
+                Some(before) => {
+                    if before.end.is_some_and(|end| end.next_seq != segment.first_seq) {
+                        return wrong("the segments that the manifest lists do not join");
+                    }
+                    if before.adopted() != segment.adopts {
+                        return wrong("a segment does not adopt what the one before it ends with");
+                    }
+                }
+                None if self.snapshots.is_empty() && segment.first_seq != Seq(1) => {
+                    return wrong(
+                        "the first segment that the manifest lists does not begin with the first event",
+                    );
+                }
                 None => {}
             }
+            match segment.end {
+                Some(end) if end.next_seq < segment.first_seq => {
+                    return wrong("a segment ends before it begins");
+                }
+                None if !last => return wrong("a segment that is not the last one has no end"),
+                _ => {}
+            }
+            before = Some(segment);
         }
+        self.check_snapshots()?;
         let mut known: Option<&Marker> = None;
         for marker in &self.markers {
             if known.is_some_and(|known| marker.id <= known.id || marker.seq < known.seq) {
@@ -153,10 +232,32 @@ impl Manifest {
         Ok(())
     }
 
-    /// The part of a closed segment that counts.
-    pub fn adopted(&self, id: SegmentId) -> Option<Adopted> {
-        let end = self.segments.iter().find(|segment| segment.id == id)?.end?;
-        Some(Adopted { id, length: end.length, chain: end.chain })
+    fn check_snapshots(&self) -> Result<(), Fault> {
+        let wrong = |what: &'static str| Err(Fault::Meaning { what });
+        for snapshot in &self.snapshots {
+            let mut before: Option<&IncrementEntry> = None;
+            for increment in &snapshot.increments {
+                let follows = before.is_none_or(|before| before.to == increment.from);
+                if !follows || increment.from >= increment.to || increment.to >= self.next_seq {
+                    return wrong("the increments that the manifest lists for a segment do not join");
+                }
+                before = Some(increment);
+            }
+            if before.is_none() {
+                return wrong("the manifest lists a snapshot segment without an increment");
+            }
+        }
+        for file in &self.trash {
+            let in_force = match names::parse(&file.name) {
+                Some(FileName::Events(id)) => self.segments.iter().any(|segment| segment.id == id),
+                Some(FileName::Snapshot(id)) => self.snapshots.iter().any(|snapshot| snapshot.id == id),
+                _ => return wrong("the manifest lists as trash what is no segment"),
+            };
+            if in_force {
+                return wrong("the manifest lists a segment in force as trash");
+            }
+        }
+        Ok(())
     }
 }
 
@@ -249,9 +350,15 @@ mod tests {
         let end = SegmentEnd { length: 100, chain: 1, next_seq: Seq(1), time: Timestamp(0) };
         let entry = |id: &u64| SegmentEntry {
             id: SegmentId(*id),
-            kind: SegmentKind::Events,
             first_seq: Seq(1),
+            begins: Timestamp(0),
+            adopts: ids.iter().take_while(|before| *before != id).last().map(|before| Adopted {
+                id: SegmentId(*before),
+                length: end.length,
+                chain: end.chain,
+            }),
             end: Some(end),
+            original: None,
             compression: 0,
             raw_bytes: 0,
         };
@@ -262,12 +369,15 @@ mod tests {
             kind: GraphKind::default(),
             next_file: SegmentId(9),
             segments: ids.iter().map(entry).collect(),
+            snapshots: Vec::new(),
             markers: Vec::new(),
             next_marker: MarkerId(1),
             next_seq: Seq(1),
             ordinals: Ordinals::default(),
             high_water: 0,
             sources: Vec::new(),
+            trash: Vec::new(),
+            pruned: None,
             extensions: Vec::new(),
         }
     }

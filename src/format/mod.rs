@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod names;
 pub mod records;
 pub mod segment;
+pub mod snapshot;
 
 use crate::codec::DecodeError;
 use crate::model::position::{LogId, Seq};

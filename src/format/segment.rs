@@ -25,6 +25,8 @@ pub struct SegmentHead {
     pub time: Timestamp,
     /// The part of the segment before it that counts; `None` in the first segment of a log.
     pub adopts: Option<Adopted>,
+    /// If it is another segment rewritten: the one that it takes the place of.
+    pub rewrites: Option<Adopted>,
     /// Who wrote it: for people.
     pub writer: String,
     /// How the payloads are sealed; empty: not at all.

@@ -126,6 +126,35 @@ pub enum Error {
         /// The last one.
         last: Seq,
     },
+    /// An event that is not an end of a net change any more: single events are kept for a while only.
+    #[error(
+        "event {asked} cannot be restored by itself any more: events before {kept_from} are folded into the changes \
+         between markers"
+    )]
+    Folded {
+        /// The event asked for.
+        asked: Seq,
+        /// The first event that is still kept by itself.
+        kept_from: Seq,
+    },
+    /// A compaction would leave a marker without what it takes to restore it. It was given up, nothing is lost.
+    #[error("{path}: a compaction that would have cost {marker} was given up")]
+    Unreachable {
+        /// The log.
+        path: String,
+        /// The marker.
+        marker: MarkerId,
+    },
+    /// The disk is full.
+    #[error("there is no room for {path}: it takes up to {needed} bytes")]
+    NoRoom {
+        /// The file that was being written.
+        path: String,
+        /// The most that it takes, in bytes.
+        needed: u64,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A replay does not give what the marker says.
     #[error("the graph at {marker} is not what the marker says (expected {expected:?}, found {found:?})")]
     Mismatch {
@@ -195,6 +224,9 @@ impl Error {
             Self::Poisoned { .. } => "poisoned",
             Self::Config { .. } => "config",
             Self::Selector(_) | Self::NoSuchSeq { .. } => "no-such-marker",
+            Self::Folded { .. } => "folded",
+            Self::Unreachable { .. } => "unreachable",
+            Self::NoRoom { .. } => "no-room",
             Self::Mismatch { .. } => "mismatch",
             Self::NoAnswer { .. } => "no-answer",
             Self::Declined { .. } => "declined",
@@ -228,6 +260,8 @@ impl Error {
             | Self::Locked { path, .. }
             | Self::ReadOnly { path, .. }
             | Self::Config { path, .. }
+            | Self::Unreachable { path, .. }
+            | Self::NoRoom { path, .. }
             | Self::NoAnswer { path, .. } => Some(path),
             Self::Poisoned { cause } => cause.path(),
             _ => None,
@@ -274,6 +308,16 @@ impl Error {
                 "place fewer markers: raise the tiers' intervals in snaplog.toml".to_owned()
             }
             Self::NoSuchSeq { .. } => "`snaplog stats` shows the last event, `snaplog list --json` the seq of each marker".to_owned(),
+            Self::Folded { .. } => {
+                "restore a marker (`snaplog list`); `keep_events` in snaplog.toml says how long single events are kept"
+                    .to_owned()
+            }
+            Self::Unreachable { .. } => {
+                "nothing was changed; `snaplog verify` tells whether something is damaged".to_owned()
+            }
+            Self::NoRoom { .. } => {
+                "the log is as it was; make room, or let `snaplog compact --now` remove what is in the trash".to_owned()
+            }
             _ => return None,
         })
     }

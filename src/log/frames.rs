@@ -58,9 +58,13 @@ impl Segment {
 
     /// Opens a segment, whatever log it says it belongs to.
     pub(crate) fn open_any(storage: &dyn Storage, id: SegmentId) -> Result<Self> {
-        let name = names::events(id);
-        let path = storage.location(&name);
-        let file = storage.open(&name).map_err(|e| match e.kind() {
+        Self::open_as(storage, id, &names::events(id))
+    }
+
+    /// Opens the file `name` as the segment `id`.
+    pub(crate) fn open_as(storage: &dyn Storage, id: SegmentId, name: &str) -> Result<Self> {
+        let path = storage.location(name);
+        let file = storage.open(name).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Error::Missing { path: path.clone(), named_by: "the manifest" },
             _ => Error::Io { action: "open", path: path.clone(), source: e },
         })?;
@@ -77,7 +81,7 @@ impl Segment {
         let bytes = read(prefix.length)?;
         let (prefix, head) = SegmentHead::decode(&bytes).map_err(damage)?;
         let head_crc = header_crc(&bytes);
-        Ok(Self { id, name, path, prefix, head, head_crc, file_len, file: Arc::from(file) })
+        Ok(Self { id, name: name.to_owned(), path, prefix, head, head_crc, file_len, file: Arc::from(file) })
     }
 
     /// Where the first frame begins.
@@ -95,6 +99,7 @@ impl Segment {
             expect: self.head.expect(self.head_crc),
             buffer: Vec::new(),
             buffer_at: 0,
+            unpacked: Vec::new(),
             sealed: false,
         }
     }
@@ -107,17 +112,15 @@ impl Segment {
     /// has the right log id and number, and is told apart here.
     pub(crate) fn check_place(&self, manifest: &Manifest) -> Result<()> {
         let wrong = |what| Err(self.damage(0, Fault::Meaning { what }));
-        let Some(at) = manifest.segments.iter().position(|entry| entry.id == self.id) else { return Ok(()) };
+        let Some(entry) = manifest.segments.iter().find(|entry| entry.id == self.id) else { return Ok(()) };
         if self.head.kind != manifest.kind {
             return wrong("the segment is of another kind of graph than the manifest says");
         }
-        if let Some(entry) = manifest.segments.get(at).filter(|entry| entry.first_seq != self.head.first_seq)
-        {
+        if entry.first_seq != self.head.first_seq {
             let fault = Fault::Sequence { expected: entry.first_seq, found: self.head.first_seq };
             return Err(self.damage(0, fault));
         }
-        let before = at.checked_sub(1).and_then(|before| manifest.segments.get(before));
-        if self.head.adopts != before.and_then(|before| manifest.adopted(before.id)) {
+        if self.head.adopts != entry.adopts || self.head.rewrites != entry.original {
             return wrong("the segment does not adopt what the manifest says of the one before it");
         }
         Ok(())
@@ -154,6 +157,8 @@ pub(crate) struct Frames {
     pub(crate) expect: Expect,
     buffer: Vec<u8>,
     buffer_at: u64,
+    /// The payload of the last frame, if it was compressed.
+    unpacked: Vec<u8>,
     sealed: bool,
 }
 
@@ -194,10 +199,16 @@ impl Frames {
         if note && let Err(fault) = check_note(&header, self.bytes(payload_at, stored)?) {
             return Ok(Step::Bad { offset, fault });
         }
+        if header.compressed {
+            match frame::decompress(&header, self.bytes(payload_at, stored)?) {
+                Ok(unpacked) => self.unpacked = unpacked,
+                Err(fault) => return Ok(Step::Bad { offset, fault }),
+            }
+        }
         self.expect = expect;
         self.offset = offset.saturating_add(header.frame_len());
         self.sealed = header.frame_type == FrameType::Seal;
-        let payload = self.bytes(payload_at, stored)?;
+        let payload = if header.compressed { &self.unpacked } else { self.bytes(payload_at, stored)? };
         Ok(Step::Frame { offset, header, payload })
     }
 

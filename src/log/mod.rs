@@ -1,11 +1,16 @@
 //! The engine: open, recover, append, mark, read, replace the manifest.
 
+pub(crate) mod chain;
+mod compaction;
 mod environment;
 mod error;
 mod frames;
 mod reader;
 mod replay;
 mod requests;
+mod rewrite;
+mod snapshot;
+pub(crate) mod spans;
 mod store;
 mod strays;
 mod usage;
@@ -15,9 +20,12 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use compaction::Maintained;
+pub(crate) use compaction::prove;
 pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
 pub use error::{Error, Result};
 pub use reader::{PlannedRead, Reader, Restored, SegmentInfo};
+pub(crate) use snapshot::SnapshotFile;
 pub use usage::Usage;
 pub use writer::{Appended, MarkOptions, Status, Writer};
 
@@ -33,6 +41,7 @@ use crate::model::marker::{GraphKind, Marker, Ordinals};
 use crate::model::position::{Generation, LogId, MarkerId, SegmentId, Seq};
 use crate::policy::config::Config;
 use crate::storage::{LocalStorage, LockAttempt, Storage, read_all, write_new};
+use compaction::{Alone, Wish};
 use requests::{Answer, Request};
 
 /// Largest snaplog.toml.
@@ -96,12 +105,15 @@ impl Log {
             kind,
             next_file: SegmentId(1),
             segments: Vec::new(),
+            snapshots: Vec::new(),
             markers: Vec::new(),
             next_marker: MarkerId(1),
             next_seq: Seq(1),
             ordinals: Ordinals::default(),
             high_water: 0,
             sources: Vec::new(),
+            trash: Vec::new(),
+            pruned: None,
             extensions: Vec::new(),
         };
         let id = LogId(environment.random());
@@ -231,6 +243,71 @@ impl Log {
         }
     }
 
+    /// Drops markers: they are not listed any more, and can be had back by [`undelete`](Self::undelete) until their grace
+    /// period is over. Which ones retention would drop, [`Reader::retention`] says. Pinned ones stay, whoever asks. Through
+    /// the live writer if there is one, else in a session of its own. Returns those that were dropped; durable on return.
+    ///
+    /// # Errors
+    /// As [`mark`](Self::mark).
+    pub fn expire(&self, markers: &[MarkerId]) -> Result<Vec<MarkerId>> {
+        let request = Request::Expire { markers: markers.to_vec() };
+        match self.as_custodian(&request, |host| compaction::expire(host, markers))? {
+            Outcome::Own(markers) | Outcome::Answer(Answer::Markers { markers }) => Ok(markers),
+            Outcome::Answer(answer) => Err(declined(&answer)),
+        }
+    }
+
+    /// Takes back that markers were dropped, as long as their grace period is not over. Returns those that were dropped
+    /// and are not any more; durable on return.
+    ///
+    /// # Errors
+    /// As [`mark`](Self::mark).
+    pub fn undelete(&self, markers: &[MarkerId]) -> Result<Vec<MarkerId>> {
+        let request = Request::Undelete { markers: markers.to_vec() };
+        match self.as_custodian(&request, |host| compaction::undelete(host, markers))? {
+            Outcome::Own(markers) | Outcome::Answer(Answer::Markers { markers }) => Ok(markers),
+            Outcome::Answer(answer) => Err(declined(&answer)),
+        }
+    }
+
+    /// Folds events that are old enough, merges what no marker needs apart, compresses what is old, and removes what has
+    /// been in the trash for long enough. Through the live writer if there is one, else in a session of its own, which
+    /// holds no graph in memory.
+    ///
+    /// # Errors
+    /// The log is as it was before the step that failed. [`Error::NoRoom`] says how much room that takes.
+    pub fn compact(&self, options: CompactOptions) -> Result<Maintained> {
+        let CompactOptions { retention, now, thorough } = options;
+        let wish = Wish { retention, now, thorough };
+        match self.as_custodian(&Request::Compact { wish }, |host| compaction::maintain(host, wish))? {
+            Outcome::Own(done) | Outcome::Answer(Answer::Maintained { done }) => Ok(done),
+            Outcome::Answer(answer) => Err(declined(&answer)),
+        }
+    }
+
+    /// Runs `alone` in a session that needs no graph, or has the live writer do what is asked.
+    fn as_custodian<T>(&self, request: &Request, alone: impl Fn(&Alone) -> Result<T>) -> Result<Outcome<T>> {
+        loop {
+            match Alone::open(Arc::clone(&self.storage), Arc::clone(&self.environment), self.config()?) {
+                Ok(Some(host)) => return Ok(Outcome::Own(alone(&host)?)),
+                // What a crash left behind is recovered first.
+                Ok(None) => match self.writer() {
+                    Ok(writer) => writer.settle()?,
+                    Err(Error::Locked { .. }) => {}
+                    Err(error) => return Err(error),
+                },
+                Err(Error::Locked { owner, .. }) => {
+                    let asked =
+                        requests::ask(self.storage.as_ref(), self.environment.as_ref(), request, &owner)?;
+                    if let Some(answer) = asked {
+                        return Ok(Outcome::Answer(answer));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn through_writer<T>(
         &self,
         request: &Request,
@@ -256,6 +333,17 @@ impl Log {
     }
 }
 
+/// What [`Log::compact`] is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CompactOptions {
+    /// First drop the markers that retention does not keep.
+    pub retention: bool,
+    /// Grace is over now, for the markers that were dropped before and for files in the trash.
+    pub now: bool,
+    /// Merge all that can be merged, not only what is worth the writing.
+    pub thorough: bool,
+}
+
 enum Outcome<T> {
     Own(T),
     Answer(Answer),
@@ -264,7 +352,11 @@ enum Outcome<T> {
 fn declined(answer: &Answer) -> Error {
     let message = match answer {
         Answer::Refused { message } => message.clone(),
-        Answer::Marked { .. } | Answer::Done => "its answer does not fit the request".to_owned(),
+        Answer::Marked { .. }
+        | Answer::Done
+        | Answer::Markers { .. }
+        | Answer::Working
+        | Answer::Maintained { .. } => "its answer does not fit the request".to_owned(),
     };
     Error::Declined { message }
 }

@@ -1,16 +1,25 @@
 //! The reader: a consistent view of a log, beside a writer or without one.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::chain;
 use super::error::{Error, Result};
 use super::frames::Segment;
 use super::replay::{Nobody, Replay, Until};
+use super::snapshot::SnapshotFile;
+use super::spans;
 use super::store::Shared;
 use super::view::{Piece, View};
+use crate::format::manifest::SnapshotEntry;
 use crate::format::names;
 use crate::model::graph::Graph;
 use crate::model::marker::{GraphKind, Marker};
 use crate::model::position::{LogId, Seq};
 use crate::model::time::Timestamp;
+use crate::policy::compaction::{Path, Reachable};
 use crate::policy::config::Config;
+use crate::policy::retention::{self, Verdict};
 use crate::policy::selector::{Choice, Selector, choose};
 
 /// A view of a log as it was when the reader was made.
@@ -207,11 +216,20 @@ impl Reader {
         Ok(restored)
     }
 
+    /// Goes to `until` by the cheapest road. Where compaction took a file away meanwhile, it is tried again with the
+    /// manifest that is in force by then.
     fn restore_until(&self, until: Until) -> Result<Restored> {
-        let mut replay = Replay::new(&self.view);
-        replay.run(&self.view, until, &mut Nobody)?;
-        let seq = Seq(replay.next_seq.0.saturating_sub(1));
-        Ok(Restored { graph: replay.graph, seq, time: replay.time, events: replay.events })
+        let mut outcome = restore_until(&self.view, until);
+        let mut generation = self.view.in_force.manifest.generation;
+        while let Err(Error::Missing { .. }) = outcome {
+            let newer = View::for_reading(Arc::clone(&self.view.storage))?;
+            if newer.in_force.manifest.generation == generation {
+                break;
+            }
+            generation = newer.in_force.manifest.generation;
+            outcome = restore_until(&newer, until);
+        }
+        outcome
     }
 
     fn cut_short(&self, asked: Seq) -> Error {
@@ -221,24 +239,54 @@ impl Reader {
         }
     }
 
-    /// What a restore of the graph after `seq` reads.
+    /// What a restore of the graph after `seq` reads, in this order; nothing if it cannot be restored.
     pub fn plan(&self, seq: Seq) -> Vec<PlannedRead> {
-        let needed = self.view.pieces.iter().filter(|piece| piece.first_seq <= seq);
-        needed
-            .map(|piece| PlannedRead {
-                file: names::events(piece.id),
-                from: piece.first_seq,
-                to: Seq(piece.next_seq.0.saturating_sub(1)).min(seq),
-                bytes: piece.length,
-            })
-            .collect()
+        let manifest = &self.view.in_force.manifest;
+        let (increments, _) = spans::spans(manifest);
+        let Some(path) = self.view.path(seq) else { return Vec::new() };
+        let mut reads: Vec<PlannedRead> = Vec::new();
+        for increment in path.increments.iter().filter_map(|at| increments.get(*at)) {
+            let file = names::snapshot(increment.file);
+            match reads.last_mut().filter(|read| read.file == file) {
+                Some(read) => {
+                    read.to = increment.to;
+                    read.bytes = read.bytes.saturating_add(increment.bytes);
+                }
+                None => reads.push(PlannedRead {
+                    file,
+                    from: increment.from.next(),
+                    to: increment.to,
+                    bytes: increment.bytes,
+                }),
+            }
+        }
+        let base = path.base;
+        let pieces = self.view.pieces.iter().filter(|piece| piece.next_seq.0 > base.0.saturating_add(1));
+        reads.extend(pieces.filter(|piece| base < seq && piece.first_seq <= seq).map(|piece| PlannedRead {
+            file: names::events(piece.id),
+            from: piece.first_seq.max(base.next()),
+            to: Seq(piece.next_seq.0.saturating_sub(1)).min(seq),
+            bytes: piece.length,
+        }));
+        reads
     }
 
-    /// The segments, oldest first.
+    /// The segments: snapshot segments first, then event segments, each kind oldest first.
     pub fn segments(&self) -> Vec<SegmentInfo> {
-        let entries = &self.view.in_force.manifest.segments;
-        let info = |piece: &Piece| {
-            let entry = entries.iter().find(|entry| entry.id == piece.id);
+        let manifest = &self.view.in_force.manifest;
+        let snapshots = manifest.snapshots.iter().map(|entry| {
+            let first = entry.increments.first();
+            SegmentInfo {
+                file: names::snapshot(entry.id),
+                from: first.map_or(Seq(0), |first| first.from.next()),
+                to: entry.increments.last().map_or(Seq(0), |last| last.to),
+                bytes: entry.length,
+                raw_bytes: entry.increments.iter().map(|increment| increment.raw_bytes).sum(),
+                compressed: true,
+            }
+        });
+        let events = self.view.pieces.iter().map(|piece| {
+            let entry = manifest.segments.iter().find(|entry| entry.id == piece.id);
             let compressed = entry.is_some_and(|entry| entry.compression > 0);
             let raw_bytes = entry.filter(|_| compressed).map_or(piece.length, |entry| entry.raw_bytes);
             SegmentInfo {
@@ -249,21 +297,109 @@ impl Reader {
                 raw_bytes,
                 compressed,
             }
-        };
-        self.view.pieces.iter().map(info).collect()
+        });
+        snapshots.chain(events).collect()
     }
 
-    /// The last event up to which all files are there with sound headers and in full length: markers after it cannot be
-    /// restored. A quick look, not a proof: that is `verify`.
-    pub fn readable_to(&self) -> Seq {
-        for piece in &self.view.pieces {
-            let opened = Segment::open(self.view.storage.as_ref(), self.log_id(), piece.id);
-            if opened.and_then(|segment| segment.check_length(piece.length)).is_err() {
-                return Seq(piece.first_seq.0.saturating_sub(1));
+    /// What retention keeps and drops by what snaplog.toml says, marker by marker, and why.
+    pub fn retention(&self) -> Vec<Verdict> {
+        retention::judge(&self.view.markers, &self.config, self.log_time())
+    }
+
+    /// The time of the newest event or marker that the manifest knows of: what ages are measured from.
+    pub fn log_time(&self) -> Timestamp {
+        let newest = self.view.markers.iter().map(|marker| marker.time).max().unwrap_or(Timestamp::MIN);
+        newest.max(spans::log_time(&self.view.in_force.manifest))
+    }
+
+    /// The positions that can be restored as far as a quick look tells: all files there, with sound headers and in full
+    /// length. Not a proof: that is `verify`.
+    pub fn restorable(&self) -> Restorable {
+        let (storage, log_id) = (self.view.storage.as_ref(), self.log_id());
+        let manifest = &self.view.in_force.manifest;
+        let sound =
+            |entry: &&SnapshotEntry| SnapshotFile::open(storage, log_id, manifest.kind, entry).is_ok();
+        let sound: HashSet<_> = manifest.snapshots.iter().filter(sound).map(|entry| entry.id).collect();
+        let all = sound.len() == manifest.snapshots.len();
+        let (mut increments, _) = spans::spans(manifest);
+        increments.retain(|increment| sound.contains(&increment.file));
+        let whole = |piece: &&Piece| {
+            let opened = Segment::open(storage, log_id, piece.id);
+            opened.and_then(|segment| segment.check_length(piece.length)).is_ok()
+        };
+        let first = self.view.pieces.first().map_or(Seq(1), |piece| piece.first_seq);
+        let last = self.view.pieces.iter().take_while(whole).last();
+        let last =
+            last.map_or(Seq(first.0.saturating_sub(1)), |piece| Seq(piece.next_seq.0.saturating_sub(1)));
+        let is_whole = all && last == self.last_seq() && self.view.damage.is_none();
+        Restorable { reach: Reachable::new(&increments), first, last, is_whole }
+    }
+}
+
+/// Which positions can be restored; see [`Reader::restorable`].
+#[derive(Debug, Clone)]
+pub struct Restorable {
+    reach: Reachable,
+    first: Seq,
+    last: Seq,
+    is_whole: bool,
+}
+
+impl Restorable {
+    /// Whether no file is missing or shows damage at its ends.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Whether the state right after an event can be.
+    pub fn contains(&self, seq: Seq) -> bool {
+        self.reach.contains(seq, self.first, self.last)
+    }
+}
+
+/// Where a replay of events has to begin to get to `until`, and the increments that lead there.
+fn road(view: &View, until: Until) -> Result<Path> {
+    let path = match until {
+        Until::Seq(seq) => view.path(seq),
+        Until::End => view.path(view.last_seq()),
+        Until::Time(time) => {
+            // Every later event is needed by itself: the last place before them that increments lead to.
+            let manifest = &view.in_force.manifest;
+            let first = view.kept_from();
+            let places = manifest.snapshots.iter().flat_map(|entry| &entry.increments);
+            let base = places
+                .filter(|increment| increment.time <= time && increment.to.next() >= first)
+                .map(|increment| increment.to)
+                .max();
+            match base {
+                Some(base) => view.path(base),
+                None if first == Seq(1) => view.path(Seq(0)),
+                None => None,
             }
         }
-        self.last_seq()
-    }
+    };
+    let asked = match until {
+        Until::Seq(seq) => seq,
+        Until::Time(_) | Until::End => view.last_seq().min(view.kept_from()),
+    };
+    path.ok_or(Error::Folded { asked, kept_from: view.kept_from() })
+}
+
+fn restore_until(view: &View, until: Until) -> Result<Restored> {
+    let mut replay = begin(view, until)?;
+    replay.run(view, until, &mut Nobody)?;
+    let seq = Seq(replay.next_seq.0.saturating_sub(1));
+    Ok(Restored { graph: replay.graph, seq, time: replay.time, events: replay.events })
+}
+
+/// The graph where the events on the road to `until` begin.
+pub(crate) fn begin(view: &View, until: Until) -> Result<Replay> {
+    let path = road(view, until)?;
+    let chain = chain::open(view, &path.increments)?;
+    let mut graph = Graph::new(view.in_force.manifest.kind);
+    chain::load(&chain, &mut graph, |_, _| Ok(()))?;
+    let base = chain::end_of(&chain);
+    Ok(Replay::from(graph, base.seq.next(), base.time))
 }
 
 /// That a graph is what a marker says.

@@ -1,4 +1,4 @@
-//! Replay: applying a log's frames to a graph, in order, to a point.
+//! Replay: applying a log's frames to a graph, or to what compaction makes of them, in order, from one point to another.
 
 use super::error::{Error, Result};
 use super::frames::{Segment, Step};
@@ -8,8 +8,9 @@ use crate::format::Fault;
 use crate::format::frame::{FrameHeader, FrameType};
 use crate::format::records::{Item, PayloadDecoder, SourceRead, advance};
 use crate::model::graph::Graph;
-use crate::model::marker::Marker;
+use crate::model::marker::{GraphKind, Marker, Ordinals};
 use crate::model::position::Seq;
+use crate::model::record::{Inconsistency, Record};
 use crate::model::time::Timestamp;
 
 /// Where a replay ends.
@@ -30,10 +31,43 @@ impl Until {
     }
 }
 
+/// What a replay applies records to.
+pub(crate) trait Target {
+    /// What kind of graph the records are of.
+    fn kind(&self) -> GraphKind;
+    /// The next birth numbers.
+    fn ordinals(&self) -> Ordinals;
+    /// Takes one record of the event `seq`, which happened at `time`.
+    fn take(
+        &mut self,
+        record: &Record<'_>,
+        seq: Seq,
+        time: Timestamp,
+    ) -> std::result::Result<(), Inconsistency>;
+    /// A frame of events is through; `last`: the last event of it, which happened at `time`.
+    fn frame_ended(&mut self, _last: Seq, _time: Timestamp) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Target for Graph {
+    fn kind(&self) -> GraphKind {
+        self.kind()
+    }
+
+    fn ordinals(&self) -> Ordinals {
+        self.ordinals()
+    }
+
+    fn take(&mut self, record: &Record<'_>, _: Seq, _: Timestamp) -> std::result::Result<(), Inconsistency> {
+        self.apply(record)
+    }
+}
+
 /// Who is told what a replay comes by. The graph is as it is at that place.
-pub(crate) trait Visitor {
+pub(crate) trait Visitor<T = Graph> {
     /// A marker's frame.
-    fn marker(&mut self, _graph: &mut Graph, _marker: Marker, _place: Place<'_>) -> Result<()> {
+    fn marker(&mut self, _graph: &mut T, _marker: Marker, _place: Place<'_>) -> Result<()> {
         Ok(())
     }
 
@@ -45,7 +79,7 @@ pub(crate) trait Visitor {
 #[derive(Debug)]
 pub(crate) struct Nobody;
 
-impl Visitor for Nobody {}
+impl<T> Visitor<T> for Nobody {}
 
 /// A place in a file.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +96,8 @@ impl Place<'_> {
 
 /// A graph on its way through a log.
 #[derive(Debug)]
-pub(crate) struct Replay {
-    pub(crate) graph: Graph,
+pub(crate) struct Replay<T = Graph> {
+    pub(crate) graph: T,
     pub(crate) next_seq: Seq,
     /// Time of the last event or marker.
     pub(crate) time: Timestamp,
@@ -73,20 +107,14 @@ pub(crate) struct Replay {
     pub(crate) events: u64,
 }
 
-impl Replay {
-    /// Before the first event.
-    pub(crate) fn new(view: &View) -> Self {
-        Self {
-            graph: Graph::new(view.in_force.manifest.kind),
-            next_seq: Seq(1),
-            time: Timestamp::MIN,
-            event_time: Timestamp::MIN,
-            events: 0,
-        }
+impl<T: Target> Replay<T> {
+    /// On from a graph as it is before the event `next_seq`; `time`: of the last event before it.
+    pub(crate) fn from(graph: T, next_seq: Seq, time: Timestamp) -> Self {
+        Self { graph, next_seq, time, event_time: time, events: 0 }
     }
 
     /// Goes on to `until`.
-    pub(crate) fn run(&mut self, view: &View, until: Until, visitor: &mut impl Visitor) -> Result<()> {
+    pub(crate) fn run(&mut self, view: &View, until: Until, visitor: &mut impl Visitor<T>) -> Result<()> {
         for piece in &view.pieces {
             if self.run_piece(view, piece, until, visitor)? {
                 break;
@@ -101,10 +129,14 @@ impl Replay {
         view: &View,
         piece: &Piece,
         until: Until,
-        visitor: &mut impl Visitor,
+        visitor: &mut impl Visitor<T>,
     ) -> Result<bool> {
-        if until.is_before(piece.first_seq) {
+        if until.is_before(piece.first_seq.max(self.next_seq)) {
             return Ok(true);
+        }
+        // Where it ends right before the place that the replay goes on from, markers may stand that are looked for.
+        if piece.next_seq < self.next_seq {
+            return Ok(false);
         }
         let segment = Segment::open(view.storage.as_ref(), view.in_force.log_id, piece.id)?;
         segment.check_place(&view.in_force.manifest)?;
@@ -121,6 +153,10 @@ impl Replay {
                 Step::Bad { offset, fault } => return Err(segment.damage(offset, fault)),
             };
             let place = Place { path: &segment.path, offset };
+            // What lies before the place that the replay goes on from is in the snapshots.
+            if header.end_seq() < self.next_seq || (header.events > 0 && header.end_seq() == self.next_seq) {
+                continue;
+            }
             match header.frame_type {
                 FrameType::Events => {
                     // What stands after the last event that is wanted is not looked at: it may be damaged.
@@ -164,7 +200,7 @@ impl Replay {
         header: &FrameHeader,
         payload: &[u8],
         until: Until,
-        visitor: &mut impl Visitor,
+        visitor: &mut impl Visitor<T>,
         place: Place<'_>,
     ) -> Result<bool> {
         if until.is_before(header.first_seq) && header.events > 0 {
@@ -202,7 +238,8 @@ impl Replay {
                     if stop && first_of_event {
                         return Ok(true);
                     }
-                    self.graph.apply(&record).map_err(|e| fault(Fault::Inconsistent(e)))?;
+                    let seq = self.next_seq;
+                    self.graph.take(&record, seq, time).map_err(|e| fault(Fault::Inconsistent(e)))?;
                     self.time = time;
                     self.event_time = time;
                     first_of_event = ends_event;
@@ -220,6 +257,9 @@ impl Replay {
             return Err(meaning("a frame does not hold as many events as it says"));
         }
         self.time = self.time.max(time);
+        if header.events > 0 {
+            self.graph.frame_ended(Seq(self.next_seq.0.saturating_sub(1)), self.event_time)?;
+        }
         Ok(false)
     }
 }

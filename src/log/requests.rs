@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::compaction::{Maintained, Wish};
 use super::environment::Environment;
 use super::error::{Error, Result};
 use super::writer::MarkOptions;
@@ -51,6 +52,21 @@ pub(crate) enum Request {
         /// Pin it?
         on: bool,
     },
+    /// Drop markers.
+    Expire {
+        /// Which.
+        markers: Vec<MarkerId>,
+    },
+    /// Take back that markers were dropped.
+    Undelete {
+        /// Which.
+        markers: Vec<MarkerId>,
+    },
+    /// Compact.
+    Compact {
+        /// How.
+        wish: Wish,
+    },
 }
 
 /// What is answered.
@@ -64,6 +80,18 @@ pub(crate) enum Answer {
     },
     /// It is done, and durable.
     Done,
+    /// It is done, and durable, for these markers.
+    Markers {
+        /// They.
+        markers: Vec<MarkerId>,
+    },
+    /// It has begun and may take its time; another answer follows.
+    Working,
+    /// A compaction is done.
+    Maintained {
+        /// What it did.
+        done: Maintained,
+    },
     /// It cannot be done.
     Refused {
         /// Why.
@@ -93,20 +121,31 @@ pub(crate) fn ask(
         seconds: PATIENCE.as_secs(),
     };
     let mut waited = Duration::ZERO;
+    let mut begun = false;
     loop {
         match read_all(storage, &reply, MAX_BYTES) {
             Ok(bytes) => {
                 let _ = storage.remove(&reply);
-                let answer = serde_json::from_slice(&bytes)
-                    .map_err(|e| Error::Declined { message: format!("its answer cannot be read: {e}") })?;
-                return Ok(Some(answer));
+                match serde_json::from_slice(&bytes) {
+                    Ok(Answer::Working) => begun = true,
+                    Ok(answer) => return Ok(Some(answer)),
+                    Err(e) => {
+                        let message = format!("its answer cannot be read: {e}");
+                        return Err(Error::Declined { message });
+                    }
+                }
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(failed("read", &reply)(e)),
         }
         // Taking the request back fails if the writer has answered it in this moment.
         let gone = !storage.is_locked().unwrap_or(true);
-        if gone || waited >= PATIENCE {
+        if begun {
+            if gone && storage.open(&reply).is_err() {
+                let message = "it ended before it was done; what it had done by then stays done";
+                return Err(Error::Declined { message: message.to_owned() });
+            }
+        } else if gone || waited >= PATIENCE {
             match storage.remove(&question) {
                 Ok(()) if gone => return Ok(None),
                 Ok(()) => return Err(no_answer()),
@@ -159,11 +198,16 @@ pub(crate) fn pending(
         .collect()
 }
 
-/// Answers the request in the file `name`.
-pub(crate) fn answer(storage: &dyn Storage, name: &str, answer: &Answer) -> std::io::Result<()> {
+/// Writes an answer to the request in the file `name`.
+pub(crate) fn reply(storage: &dyn Storage, name: &str, answer: &Answer) -> std::io::Result<()> {
     let bytes = serde_json::to_vec(answer).map_err(std::io::Error::other)?;
     let stem = name.strip_suffix(".req").unwrap_or(name);
-    let written = write_new(storage, &format!("{stem}.ans"), &bytes);
+    write_new(storage, &format!("{stem}.ans"), &bytes)
+}
+
+/// Answers the request in the file `name`, which goes.
+pub(crate) fn answer(storage: &dyn Storage, name: &str, answer: &Answer) -> std::io::Result<()> {
+    let written = reply(storage, name, answer);
     // Whatever became of the answer: the request is not to be carried out again.
     storage.remove(name)?;
     written

@@ -87,8 +87,27 @@ pub(crate) fn swap(
     storage: &dyn Storage,
     log_id: LogId,
     expected: Option<Generation>,
-    mut manifest: Manifest,
+    manifest: Manifest,
 ) -> Result<Manifest> {
+    prepare(storage, log_id, expected, manifest)?.publish(storage)
+}
+
+/// A manifest that is durable and not in force.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    manifest: Manifest,
+    current: Vec<u8>,
+    /// Generations that go when it is in force.
+    old: Vec<Generation>,
+}
+
+/// The first half of [`swap`]: whatever goes wrong in it, the log is as it was.
+pub(crate) fn prepare(
+    storage: &dyn Storage,
+    log_id: LogId,
+    expected: Option<Generation>,
+    mut manifest: Manifest,
+) -> Result<Prepared> {
     if let Some(expected) = expected {
         let now = load(storage)?;
         if now.manifest.generation != expected || now.log_id != log_id {
@@ -105,22 +124,51 @@ pub(crate) fn swap(
         fault: Fault::Decode(fault),
     };
     let bytes = manifest.encode(log_id).map_err(encode)?;
+    // What a reader would refuse is not put in force.
+    manifest.check().map_err(|fault| Error::Damage { path: storage.location(""), offset: None, fault })?;
     if bytes.len() > MAX_DOCUMENT_BYTES {
         let (found, max) = (len_u64(bytes.len()), len_u64(MAX_DOCUMENT_BYTES));
         return Err(Error::ManifestFull { found, max });
     }
     let name = names::manifest(manifest.generation);
-    write_new(storage, &name, &bytes).map_err(Error::io("write", storage.location(&name)))?;
+    let mut written = write_new(storage, &name, &bytes);
+    if written.as_ref().is_err_and(|e| is_full(e)) {
+        // A full disk: the manifest before the one in force makes room for the new one. It is only a spare.
+        for spare in generations.iter().filter(|generation| Some(**generation) != expected) {
+            let _ = storage.remove(&names::manifest(*spare));
+        }
+        written = write_new(storage, &name, &bytes);
+    }
+    written.map_err(Error::io("write", storage.location(&name)))?;
     let current = Current::naming(manifest.generation, &bytes).encode(log_id).map_err(encode)?;
-    write_new(storage, names::CURRENT, &current)
-        .map_err(Error::io("write", storage.location(names::CURRENT)))?;
-    // Two generations are kept. One that cannot be removed is only in the way, not in force.
-    for old in generations {
-        if old.next() < manifest.generation && Some(old) != expected {
+    // Two generations are kept.
+    let is_old = |old: &Generation| old.next() < manifest.generation && Some(*old) != expected;
+    Ok(Prepared { old: generations.into_iter().filter(is_old).collect(), manifest, current })
+}
+
+impl Prepared {
+    /// The second half: after an error it is not known which manifest is in force.
+    pub(crate) fn publish(self, storage: &dyn Storage) -> Result<Manifest> {
+        write_new(storage, names::CURRENT, &self.current)
+            .map_err(Error::io("write", storage.location(names::CURRENT)))?;
+        for old in self.old {
+            // One that cannot be removed is only in the way, not in force.
             let _ = storage.remove(&names::manifest(old));
         }
+        Ok(self.manifest)
     }
-    Ok(manifest)
+}
+
+/// Whether there is no room.
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// The next number for a segment: one more than the largest in the manifest and in the directory.
+pub(crate) fn next_file(storage: &dyn Storage, manifest: &Manifest) -> Result<SegmentId> {
+    let (in_directory, _) = numbers(storage)?;
+    let largest = in_directory.into_iter().max().map_or(SegmentId(0), SegmentId::next);
+    Ok(largest.max(manifest.next_file).max(SegmentId(1)))
 }
 
 /// Puts the manifest in force once more, as it is: the same bytes under CURRENT, by a rename of its own.

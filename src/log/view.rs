@@ -2,11 +2,12 @@
 
 use super::error::{Error, Result};
 use super::frames::{Segment, Tail, examine_tail};
+use super::spans;
 use super::store::{InForce, Shared, load};
 use crate::format::Fault;
-use crate::format::manifest::SegmentKind;
 use crate::model::marker::Marker;
 use crate::model::position::{SegmentId, Seq};
+use crate::policy::compaction::{Path, cheapest_path};
 
 /// The part of a segment that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +58,6 @@ impl View {
         let mut markers = in_force.manifest.markers.clone();
         let (mut found_tail, mut damage) = (None, None);
         for entry in &in_force.manifest.segments {
-            if entry.kind == SegmentKind::Snapshot {
-                let fault = Fault::Features { what: "snapshot segment", mask: 0 };
-                return Err(Error::Damage { path: storage.location(""), offset: None, fault });
-            }
             if let Some(end) = entry.end {
                 pieces.push(Piece {
                     id: entry.id,
@@ -118,9 +115,41 @@ impl View {
         Ok(Self { storage, in_force, pieces, markers, tail: found_tail, damage })
     }
 
+    /// What the manifest says of segments that do not grow any more, and nothing else: what compaction works on.
+    pub(crate) fn closed(storage: Shared, in_force: InForce) -> Self {
+        let pieces = in_force.manifest.segments.iter().filter_map(|entry| {
+            entry.end.map(|end| Piece {
+                id: entry.id,
+                first_seq: entry.first_seq,
+                length: end.length,
+                chain: Some(end.chain),
+                next_seq: end.next_seq,
+            })
+        });
+        let (pieces, markers) = (pieces.collect(), in_force.manifest.markers.clone());
+        Self { storage, in_force, pieces, markers, tail: None, damage: None }
+    }
+
+    /// The cheapest way to the position `seq`; `None` if it cannot be restored by itself any more.
+    pub(crate) fn path(&self, seq: Seq) -> Option<Path> {
+        let (increments, mut events) = spans::spans(&self.in_force.manifest);
+        for span in &mut events {
+            // What the manifest leaves open, the frames have told.
+            if let Some(piece) = self.pieces.iter().find(|piece| piece.id == span.file) {
+                (span.bytes, span.next_seq) = (piece.length, piece.next_seq);
+            }
+        }
+        cheapest_path(&increments, &events, seq)
+    }
+
+    /// The first event that can be restored by itself.
+    pub(crate) fn kept_from(&self) -> Seq {
+        self.pieces.first().map_or(self.in_force.manifest.next_seq, |piece| piece.first_seq)
+    }
+
     /// The seq after the last event.
     pub(crate) fn next_seq(&self) -> Seq {
-        self.pieces.last().map_or(Seq(1), |piece| piece.next_seq)
+        self.pieces.last().map_or(self.in_force.manifest.next_seq, |piece| piece.next_seq)
     }
 
     /// The last event; `Seq(0)` if there is none.

@@ -9,5 +9,6 @@ pub mod limits;
 pub mod marker;
 pub mod position;
 pub mod record;
+pub mod row;
 pub mod time;
 pub mod value;

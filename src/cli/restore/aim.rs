@@ -82,11 +82,13 @@ impl<'a> Aim<'a> {
             // Past the end a restore fails at once, and knows best why.
             return self.restore(reader).map(drop);
         }
-        let readable = reader.readable_to();
-        if seq > readable {
-            let message = format!(
-                "files of the log are missing or damaged: event {seq} cannot be restored, only those up to {readable}"
-            );
+        let restorable = reader.restorable();
+        if !restorable.contains(seq) {
+            if restorable.is_whole() {
+                // It is folded away: a restore fails at once, and knows best why.
+                return self.restore(reader).map(drop);
+            }
+            let message = format!("files of the log are missing or damaged: event {seq} cannot be restored");
             let hint = "`snaplog verify` lists every damaged place and the markers that are still good";
             return Err(Report::new(Exit::Damage, "missing", message).hint(hint).into());
         }

@@ -4,7 +4,6 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::core::Core;
 use super::{Shared, State};
 use crate::log::error::{Error, Result};
 use crate::log::requests::{self, Answer, Request};
@@ -26,8 +25,12 @@ impl Signal {
         self.changed.notify_all();
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits; true if it is time to stop.
-    fn wait(&self, time: Duration) -> bool {
+    pub(super) fn wait(&self, time: Duration) -> bool {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         let (stopped, _) = self
             .changed
@@ -61,8 +64,9 @@ pub(super) fn start(shared: &Arc<Shared>, durability: Durability) -> Option<Join
                     waiting = 0;
                     core.sync()?;
                 }
-                answer_requests(core)
+                Ok(())
             });
+            let outcome = outcome.and_then(|()| answer_requests(&shared));
             // The error is kept in the state: the collector's next call returns it.
             if outcome.is_err() && !matches!(&*shared.lock(), State::Live { .. }) {
                 return;
@@ -73,13 +77,25 @@ pub(super) fn start(shared: &Arc<Shared>, durability: Durability) -> Option<Join
 }
 
 /// Answers what other processes ask.
-pub(super) fn answer_requests(core: &mut Core) -> Result<()> {
-    let storage = core.storage.clone();
-    for (name, request) in requests::pending(storage.as_ref(), core.environment.now()) {
-        let answer = match request.map(|request| carry_out(core, request)) {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) if super::is_harmless(&error) => Answer::Refused { message: error.to_string() },
-            Ok(Err(error)) => return Err(error),
+pub(super) fn answer_requests(shared: &Shared) -> Result<()> {
+    let (storage, now, threads) =
+        shared.with(|core| Ok((core.storage.clone(), core.environment.now(), core.environment.threads())))?;
+    for (name, request) in requests::pending(storage.as_ref(), now) {
+        let answer = match request {
+            Ok(Request::Compact { wish }) if threads => {
+                // It may take its time: whoever asks is told that it has begun.
+                let _ = requests::answer(storage.as_ref(), &name, &Answer::Working);
+                shared.maintenance.ask(name, wish);
+                continue;
+            }
+            Ok(request) => match carry_out(shared, request) {
+                Ok(answer) => answer,
+                // The log is as it was; only a session that has ended is no more.
+                Err(error) if matches!(&*shared.lock(), State::Live { .. }) => {
+                    Answer::Refused { message: super::describe(&error) }
+                }
+                Err(error) => return Err(error),
+            },
             Err(message) => Answer::Refused { message },
         };
         // A request whose answer cannot be written is answered by its time-out; the log itself is not concerned.
@@ -88,19 +104,25 @@ pub(super) fn answer_requests(core: &mut Core) -> Result<()> {
     Ok(())
 }
 
-fn carry_out(core: &mut Core, request: Request) -> Result<Answer> {
+fn carry_out(shared: &Shared, request: Request) -> Result<Answer> {
     match request {
         Request::Mark { options } => {
-            let marker = core.mark(&options, None)?;
-            core.sync()?;
+            let marker = shared.with(|core| {
+                let marker = core.mark(&options, None)?;
+                core.sync()?;
+                Ok(marker)
+            })?;
             Ok(Answer::Marked { marker: Box::new(marker) })
         }
         Request::Pin { marker, on } => {
-            if core.pin(marker, on)? {
+            if shared.with(|core| core.pin(marker, on))? {
                 Ok(Answer::Done)
             } else {
                 Err(Error::BadMarker { message: format!("there is no marker {marker}") })
             }
         }
+        Request::Expire { markers } => Ok(Answer::Markers { markers: shared.expire(&markers)? }),
+        Request::Undelete { markers } => Ok(Answer::Markers { markers: shared.undelete(&markers)? }),
+        Request::Compact { wish } => Ok(Answer::Maintained { done: shared.maintain(wish)? }),
     }
 }

@@ -122,6 +122,8 @@ pub(super) struct Core {
     pub(super) sync_markers: bool,
     /// Events since the last sync.
     unsynced_events: u64,
+    /// Whether a segment came to its end since maintenance was last begun.
+    pub(super) maintenance_due: bool,
     /// Whether anything was handed in: a session in which nothing was leaves the log alone.
     touched: bool,
     /// Markers that the schedule placed in this session.
@@ -188,6 +190,7 @@ impl Core {
             automatic: true,
             sync_markers: true,
             unsynced_events: 0,
+            maintenance_due: false,
             touched: false,
             placed: 0,
             held: 0,
@@ -535,6 +538,12 @@ impl Core {
             self.put_in_force(manifest)?;
         }
         Ok(true)
+    }
+
+    /// Begins a segment if the last one that an earlier session wrote is open still: that ends it.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        self.commit()?;
+        if self.inherited.is_some() { self.segment().map(drop) } else { Ok(()) }
     }
 
     /// Ends the session: everything durable, the segment sealed, its end in the manifest.

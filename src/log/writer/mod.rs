@@ -2,6 +2,7 @@
 
 mod background;
 mod core;
+mod maintenance;
 mod open;
 mod segments;
 
@@ -14,6 +15,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use self::background::Signal;
 use self::core::Core;
+use self::maintenance::Maintenance;
+use super::compaction::{Maintained, Wish};
 use super::error::{Error, Result};
 use crate::format::manifest::Source;
 use crate::model::event::Event;
@@ -55,13 +58,14 @@ use crate::storage::LockGuard;
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     signal: Signal,
+    maintenance: Maintenance,
 }
 
 #[derive(Debug)]
@@ -101,6 +105,17 @@ fn is_harmless(error: &Error) -> bool {
         error,
         Error::Refused(_) | Error::BatchRefused { .. } | Error::Selector(_) | Error::BadMarker { .. }
     )
+}
+
+/// An error with its causes, in one line.
+fn describe(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
 }
 
 impl Writer {
@@ -186,9 +201,15 @@ impl Writer {
         self.end()
     }
 
+    /// Ends the session, in which nothing was written, and what a crash left open with it.
+    pub(crate) fn settle(self) -> Result<()> {
+        self.shared.with(Core::settle)?;
+        self.close()
+    }
+
     fn end(&mut self) -> Result<()> {
         self.shared.signal.stop();
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // A thread that panicked has nothing left to do.
             let _ = thread.join();
         }
@@ -222,6 +243,7 @@ impl Writer {
                 placed: core.placed,
                 last_marker: core.markers.last().cloned(),
                 times_held: core.held,
+                maintenance_failure: self.shared.maintenance.failure(),
             })
         })
     }
@@ -264,10 +286,35 @@ impl Writer {
     /// # Errors
     /// Any error ends the session.
     pub fn tick(&self) -> Result<()> {
-        self.shared.with(|core| {
-            core.sync()?;
-            background::answer_requests(core)
-        })
+        self.shared.with(Core::sync)?;
+        background::answer_requests(&self.shared)
+    }
+
+    /// Applies retention and compacts, as far as it is due: what a thread of the writer does by itself whenever a segment
+    /// is full. The writer can be used by other threads meanwhile.
+    ///
+    /// # Errors
+    /// The log is as it was then, and the writer goes on; [`Error::NoRoom`] says how much room there should be. Only if
+    /// the manifest could not be put in force does the session end.
+    pub fn maintain(&self) -> Result<Maintained> {
+        self.shared.maintain(Wish { retention: true, ..Wish::default() })
+    }
+
+    /// Drops markers: they are not listed any more, and can be had back by [`undelete`](Self::undelete) until their grace
+    /// period is over. Pinned ones stay, whoever asks. Returns those that were dropped; durable on return.
+    ///
+    /// # Errors
+    /// As [`maintain`](Self::maintain).
+    pub fn expire(&self, markers: &[MarkerId]) -> Result<Vec<MarkerId>> {
+        self.shared.expire(markers)
+    }
+
+    /// Takes back that markers were dropped. Returns those that were and are not any more; durable on return.
+    ///
+    /// # Errors
+    /// As [`maintain`](Self::maintain).
+    pub fn undelete(&self, markers: &[MarkerId]) -> Result<Vec<MarkerId>> {
+        self.shared.undelete(markers)
     }
 
     /// How far sources were read.
@@ -344,6 +391,8 @@ pub struct Status {
     pub last_marker: Option<Marker>,
     /// How often an event's time, or the clock, was earlier than the last event and was held at it.
     pub times_held: u64,
+    /// Why the last maintenance failed, if it did; the log is as it was before it.
+    pub maintenance_failure: Option<String>,
 }
 
 impl Drop for Writer {

@@ -3,15 +3,16 @@
 use std::sync::{Arc, Mutex};
 
 use super::core::{Core, Start, remember};
+use super::maintenance::Maintenance;
 use super::segments::Inherited;
-use super::{Shared, State, Writer, background};
+use super::{Shared, State, Writer, background, maintenance};
 use crate::format::Fault;
 use crate::format::manifest::Source;
 use crate::format::records::SourceRead;
 use crate::log::environment::Environment;
 use crate::log::error::{Error, Result};
-use crate::log::reader::check_marker;
-use crate::log::replay::{Place, Replay, Until, Visitor};
+use crate::log::reader::{begin, check_marker};
+use crate::log::replay::{Place, Until, Visitor};
 use crate::log::view::{TailRule, View};
 use crate::log::{requests, store, strays};
 use crate::model::graph::Graph;
@@ -51,7 +52,7 @@ impl Writer {
         strays::check(&view)?;
         let newest = view.markers.iter().map(|marker| marker.id).max();
         let mut visitor = Recovery { sources: view.in_force.manifest.sources.clone(), newest };
-        let mut replay = Replay::new(&view);
+        let mut replay = begin(&view, Until::End)?;
         replay.run(&view, Until::End, &mut visitor)?;
         replay.graph.track_fingerprint(true);
         replay.graph.check_names().map_err(|inconsistency| Error::Damage {
@@ -96,9 +97,14 @@ impl Writer {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::Live { core: Box::new(core), _lock: lock }),
             signal: background::Signal::default(),
+            maintenance: Maintenance::default(),
         });
-        let thread = if environment.threads() { background::start(&shared, durability) } else { None };
-        Ok(Self { shared, thread })
+        let mut threads = Vec::new();
+        if environment.threads() {
+            threads.extend(background::start(&shared, durability));
+            threads.extend(maintenance::start(&shared));
+        }
+        Ok(Self { shared, threads })
     }
 }
 

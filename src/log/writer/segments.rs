@@ -3,7 +3,7 @@
 use crate::codec::{self, Encoder, len_u64};
 use crate::format::Fault;
 use crate::format::frame::{self, FrameType, Link};
-use crate::format::manifest::{Manifest, SegmentEnd, SegmentEntry, SegmentKind};
+use crate::format::manifest::{Manifest, SegmentEnd, SegmentEntry};
 use crate::format::names;
 use crate::format::segment::{SegmentHead, header_crc};
 use crate::log::error::{Error, Result};
@@ -14,6 +14,9 @@ use crate::model::time::Timestamp;
 use crate::storage::WriteFile;
 
 use super::core::Core;
+
+/// The longest time that the events of a segment span before the next is begun, in microseconds: a day.
+const MAX_SPAN_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The segment that the session writes.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(super) struct OpenSegment {
     pub(super) offset: u64,
     /// Bytes known durable.
     synced: u64,
+    /// The time of the first event in it.
+    since: Option<Timestamp>,
     /// Frames that are not in the file yet.
     buffer: Vec<u8>,
     /// Whether anything but notes was written since the last sync.
@@ -50,6 +55,9 @@ impl OpenSegment {
         let added = len_u64(self.buffer.len().saturating_sub(before));
         self.offset = self.offset.saturating_add(added);
         self.dirty = true;
+        if events > 0 && self.since.is_none() {
+            self.since = Some(time);
+        }
         Ok(())
     }
 
@@ -134,10 +142,16 @@ impl Core {
         })
     }
 
-    /// Ends the segment and begins the next, if it is as large as segments become.
+    /// Ends the segment and begins the next, if it is as large as segments become, or its events span a day: what is
+    /// older than events are kept can then be folded, and goes as a whole.
     pub(super) fn roll_if_full(&mut self) -> Result<()> {
-        let full = self.segment.as_ref().is_some_and(|s| s.offset >= self.config.segment_bytes);
+        let time = self.flushed_time();
+        let full = self.segment.as_ref().is_some_and(|segment| {
+            let spans = segment.since.map_or(0, |since| time.0.saturating_sub(since.0));
+            segment.offset >= self.config.segment_bytes || spans >= MAX_SPAN_MICROS
+        });
         if full {
+            self.maintenance_due = true;
             self.end_segment()?;
             let begun = self.begin_segment()?;
             self.segment = Some(begun);
@@ -164,9 +178,7 @@ impl Core {
     /// be acknowledged.
     fn begin_segment(&mut self) -> Result<OpenSegment> {
         let storage = self.storage.clone();
-        let (in_directory, _) = store::numbers(storage.as_ref())?;
-        let largest = in_directory.into_iter().max().map_or(SegmentId(0), SegmentId::next);
-        let id = largest.max(self.manifest.next_file).max(SegmentId(1));
+        let id = self.reserve()?;
         let name = names::events(id);
         let path = storage.location(&name);
 
@@ -183,7 +195,8 @@ impl Core {
             kind: self.manifest.kind,
             first_seq,
             time: inherited.as_ref().map_or(self.flushed_time(), |i| i.claim.time),
-            adopts: self.manifest.segments.last().and_then(|entry| self.manifest.adopted(entry.id)),
+            adopts: self.manifest.segments.last().and_then(SegmentEntry::adopted),
+            rewrites: None,
             writer: self.owner.clone(),
             encryption: Vec::new(),
             extensions: Vec::new(),
@@ -203,6 +216,7 @@ impl Core {
             chain: header_crc(&bytes),
             offset: len_u64(bytes.len()),
             synced: 0,
+            since: None,
             buffer: bytes,
             dirty: false,
         };
@@ -229,15 +243,24 @@ impl Core {
         manifest.next_file = id.next();
         manifest.segments.push(SegmentEntry {
             id,
-            kind: SegmentKind::Events,
             first_seq,
+            begins: head.time,
+            adopts: head.adopts,
             end: None,
+            original: None,
             compression: 0,
             raw_bytes: 0,
         });
         self.put_in_force(manifest)?;
         self.durable = self.durable.max(Seq(self.flushed_seq().0.saturating_sub(1)));
         Ok(segment)
+    }
+
+    /// A number for a new file: given once.
+    pub(super) fn reserve(&mut self) -> Result<SegmentId> {
+        let id = store::next_file(self.storage.as_ref(), &self.manifest)?;
+        self.manifest.next_file = id.next();
+        Ok(id)
     }
 
     /// Notes in the manifest how much of the last session's segment counts.
@@ -260,6 +283,30 @@ impl Core {
         manifest.high_water = self.flushed_high_water();
         manifest.sources.clone_from(&self.sources);
         manifest
+    }
+
+    /// Changes the manifest as a difference and puts it in force. What `change` does holds for the manifest with
+    /// everything that is in the log by now. The outer error ends the session; after the inner one the log is as it was.
+    pub(super) fn change_manifest(
+        &mut self,
+        change: &mut dyn FnMut(&mut Manifest) -> Result<bool>,
+    ) -> Result<Result<bool>> {
+        // The manifest may only speak of what is durable.
+        self.commit()?;
+        let mut manifest = self.described();
+        match change(&mut manifest) {
+            Ok(true) => {}
+            otherwise => return Ok(otherwise),
+        }
+        let markers = manifest.markers.clone();
+        let generation = Some(self.manifest.generation);
+        let prepared = match store::prepare(self.storage.as_ref(), self.log_id, generation, manifest) {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.manifest = prepared.publish(self.storage.as_ref())?;
+        self.markers = markers;
+        Ok(Ok(true))
     }
 
     /// Replaces the manifest in force.

@@ -11,6 +11,7 @@
 mod apply;
 mod blob;
 mod index;
+mod load;
 mod resolve;
 mod sums;
 mod table;

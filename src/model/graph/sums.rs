@@ -4,7 +4,8 @@ use super::{EdgeRow, Graph, ItemRow, NodeRow};
 use crate::codec::Encoder;
 use crate::model::fingerprint::{Fingerprint, Sum, tag};
 use crate::model::image::Image;
-use crate::model::position::{EdgeOrd, ItemOrd, NodeOrd};
+use crate::model::position::{EdgeOrd, ItemOrd, NameOrd, NodeOrd};
+use crate::model::row::Row;
 
 /// Hashes of one fact after another, in one buffer.
 struct Facts {
@@ -23,6 +24,11 @@ impl Facts {
         self.buffer.u8(tag);
         write(&mut self.buffer);
         self.sum.add(Sum::of(self.buffer.as_slice()));
+    }
+
+    /// These facts as the content, and the row as the layout.
+    fn with_layout(mut self, ordinal: u32, row: &Row<'_>) -> Fingerprint {
+        Fingerprint { content: self.sum, layout: row.layout(ordinal, &mut self.buffer) }
     }
 }
 
@@ -51,25 +57,16 @@ impl Graph {
     }
 
     pub(super) fn name_sum(&self, name: u32) -> Fingerprint {
-        let mut layout = Facts::new();
-        layout.add(tag::NAME_ROW, |to| {
-            to.u64(u64::from(name));
-            to.str(self.names.text(crate::model::position::NameOrd(name)));
-        });
-        Fingerprint { content: Sum::default(), layout: layout.sum }
+        let row = Row::Name { text: self.names.text(NameOrd(name)) };
+        Fingerprint { content: Sum::default(), layout: row.layout(name, &mut Encoder::new()) }
     }
 
     pub(super) fn node_sum(&self, ord: NodeOrd, row: &NodeRow) -> Fingerprint {
         let (id, image) = row.parts();
-        let (mut content, mut layout) = (Facts::new(), Facts::new());
+        let mut content = Facts::new();
         content.add(tag::NODE, |to| to.raw(id));
         self.attr_facts(&mut content, tag::NODE_ATTR, image, |to| to.raw(id));
-        layout.add(tag::NODE_ROW, |to| {
-            to.u64(u64::from(ord.0));
-            to.raw(id);
-            to.raw(image.as_bytes());
-        });
-        Fingerprint { content: content.sum, layout: layout.sum }
+        content.with_layout(ord.0, &Row::Node { id, attrs: image })
     }
 
     pub(super) fn edge_sum(&self, ord: EdgeOrd, row: &EdgeRow) -> Fingerprint {
@@ -84,44 +81,29 @@ impl Graph {
             to.raw(second);
             to.raw(parallel.map(|(_, key)| key).unwrap_or_default());
         };
-        let (mut content, mut layout) = (Facts::new(), Facts::new());
+        let mut content = Facts::new();
         content.add(tag::EDGE, name);
         self.attr_facts(&mut content, tag::EDGE_ATTR, image, name);
-        layout.add(tag::EDGE_ROW, |to| {
-            to.u64(u64::from(ord.0));
-            to.u64(u64::from(row.src.0));
-            to.u64(u64::from(row.dst.0));
-            if let Some((slot, key)) = parallel {
-                to.u64(u64::from(slot.0));
-                to.raw(key);
-            }
-            to.raw(image.as_bytes());
-        });
-        Fingerprint { content: content.sum, layout: layout.sum }
+        content.with_layout(ord.0, &Row::Edge { src: row.src, dst: row.dst, parallel, attrs: image })
     }
 
     pub(super) fn item_sum(&self, ord: ItemOrd, row: &ItemRow) -> Fingerprint {
-        let (mut content, mut layout) = (Facts::new(), Facts::new());
+        let mut content = Facts::new();
         content.add(tag::ITEM, |to| {
             to.str(self.names.text(row.key));
             to.raw(row.blob.as_slice());
         });
-        layout.add(tag::ITEM_ROW, |to| {
-            to.u64(u64::from(ord.0));
-            to.u64(u64::from(row.key.0));
-            to.raw(row.blob.as_slice());
-        });
-        Fingerprint { content: content.sum, layout: layout.sum }
+        let (entry, value) = row.parts();
+        content.with_layout(ord.0, &Row::Item { key: row.key, entry, value })
     }
 
     pub(super) fn graph_sum(&self, image: Image<'_>) -> Fingerprint {
         if image.is_empty() {
             return Fingerprint::default();
         }
-        let (mut content, mut layout) = (Facts::new(), Facts::new());
+        let mut content = Facts::new();
         self.attr_facts(&mut content, tag::GRAPH_ATTR, image, |_| {});
-        layout.add(tag::GRAPH_ROW, |to| to.raw(image.as_bytes()));
-        Fingerprint { content: content.sum, layout: layout.sum }
+        content.with_layout(0, &Row::Graph { attrs: image })
     }
 
     fn attr_facts(&self, facts: &mut Facts, tag: u8, image: Image<'_>, owner: impl Fn(&mut Encoder)) {

@@ -1,0 +1,290 @@
+//! Maintenance: retention applied, markers whose grace is over reclaimed, and as many steps of compaction as are due.
+
+use std::io::ErrorKind;
+
+use serde::{Deserialize, Serialize};
+
+use super::host::Host;
+use super::steps;
+use crate::format::manifest::{Manifest, Trashed};
+use crate::format::names::{self, FileName, TRASH};
+use crate::log::error::{Error, Result};
+use crate::log::spans;
+use crate::log::store::InForce;
+use crate::model::marker::Marker;
+use crate::model::position::{MarkerId, Seq};
+use crate::model::time::Timestamp;
+use crate::policy::compaction::{Position, Reachable, Step, Wishes, next_step};
+use crate::policy::retention;
+
+/// What is asked of maintenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Wish {
+    /// Drop the markers that retention does not keep.
+    pub(crate) retention: bool,
+    /// Grace is over now, for markers and files.
+    pub(crate) now: bool,
+    /// Merge all that can be merged, not only what is worth it.
+    pub(crate) thorough: bool,
+}
+
+/// What maintenance has done.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Maintained {
+    /// Markers that retention dropped; they can be had back until their grace is over.
+    pub dropped: Vec<MarkerId>,
+    /// Markers whose grace is over: they are gone.
+    pub reclaimed: Vec<MarkerId>,
+    /// Steps that were carried out: folds, merges and the like.
+    pub steps: u64,
+    /// Bytes that were written into new segments.
+    pub bytes_written: u64,
+    /// Bytes of the segments that were taken out of force.
+    pub bytes_retired: u64,
+    /// Bytes of files that were removed.
+    pub bytes_removed: u64,
+}
+
+/// Drops markers: they leave the list of what is kept, and can be had back until their grace is over. Those that are
+/// pinned, are dropped already or are not there are passed over, whoever asks. Returns those that were dropped.
+pub(crate) fn expire(host: &impl Host, ids: &[MarkerId]) -> Result<Vec<MarkerId>> {
+    let now = host.environment().now();
+    set_expired(host, |marker| {
+        let goes = ids.contains(&marker.id) && !marker.pinned && marker.expired.is_none();
+        goes.then_some(Some(now))
+    })
+}
+
+/// Takes back that markers were dropped. Returns those that were.
+pub(crate) fn undelete(host: &impl Host, ids: &[MarkerId]) -> Result<Vec<MarkerId>> {
+    set_expired(host, |marker| (ids.contains(&marker.id) && marker.expired.is_some()).then_some(None))
+}
+
+fn set_expired(
+    host: &impl Host,
+    decide: impl Fn(&Marker) -> Option<Option<Timestamp>>,
+) -> Result<Vec<MarkerId>> {
+    let mut done = Vec::new();
+    host.change(&mut |manifest| {
+        done.clear();
+        let mut dropped_any = false;
+        for marker in &mut manifest.markers {
+            if let Some(expired) = decide(marker) {
+                marker.expired = expired;
+                dropped_any |= expired.is_some();
+                done.push(marker.id);
+            }
+        }
+        if dropped_any {
+            manifest.pruned = Some(manifest.written);
+        }
+        Ok(!done.is_empty())
+    })?;
+    Ok(done)
+}
+
+/// Does all that is due.
+pub(crate) fn maintain(host: &impl Host, wish: Wish) -> Result<Maintained> {
+    let mut done = Maintained::default();
+    tidy(host, wish, &mut done)?;
+    if wish.retention {
+        let in_force = host.in_force()?;
+        let (manifest, config) = (&in_force.manifest, host.config());
+        let verdicts = retention::judge(&manifest.markers, config, spans::log_time(manifest));
+        let drop: Vec<_> =
+            verdicts.iter().filter(|verdict| !verdict.keep).map(|verdict| verdict.id).collect();
+        done.dropped = expire(host, &drop)?;
+    }
+    reclaim(host, wish, &mut done)?;
+    while let Some((in_force, step)) = next(host, wish)? {
+        if host.is_stopping() {
+            return Ok(done);
+        }
+        let outcome =
+            steps::work(host, &in_force, &step).map_err(|error| no_room(error, &in_force, &step))?;
+        let mut retired = 0_u64;
+        let applied = host.change(&mut |manifest| {
+            let trashed = manifest.trash.len();
+            let applied = outcome.apply(manifest)?;
+            retired = manifest.trash.iter().skip(trashed).map(|file| file.bytes).sum();
+            if applied {
+                all_reachable(manifest, host.storage().location(""))?;
+            }
+            Ok(applied)
+        })?;
+        if !applied {
+            // What it rested on has changed meanwhile; the next look at it decides anew.
+            continue;
+        }
+        done.steps = done.steps.saturating_add(1);
+        done.bytes_written = done.bytes_written.saturating_add(outcome.bytes_written());
+        done.bytes_retired = done.bytes_retired.saturating_add(retired);
+        empty_trash(host, wish, &mut done)?;
+    }
+    empty_trash(host, wish, &mut done)?;
+    Ok(done)
+}
+
+/// The next step that is due, and what it rests on.
+fn next(host: &impl Host, wish: Wish) -> Result<Option<(InForce, Step)>> {
+    let in_force = host.in_force()?;
+    let manifest = &in_force.manifest;
+    let (increments, events) = spans::spans(manifest);
+    let now = spans::log_time(manifest);
+    let wishes = Wishes {
+        config: host.config(),
+        now,
+        clock: now.max(host.environment().now()),
+        thorough: wish.thorough,
+    };
+    let step = next_step(&increments, &events, &positions(manifest), &wishes);
+    Ok(step.map(|step| (in_force, step)))
+}
+
+/// The positions that must stay restorable: those of all markers that are listed, dropped ones in their grace too.
+fn positions(manifest: &Manifest) -> Vec<Position> {
+    let mut positions: Vec<Position> = Vec::new();
+    for marker in manifest.markers.iter().filter(|marker| marker.seq > Seq(0)) {
+        match positions.last_mut().filter(|position| position.seq == marker.seq) {
+            Some(position) => position.time = position.time.max(marker.time),
+            None => positions.push(Position { seq: marker.seq, time: marker.time }),
+        }
+    }
+    positions
+}
+
+/// That every marker of a manifest can be restored from what the manifest names, before it is put in force.
+fn all_reachable(manifest: &Manifest, path: String) -> Result<()> {
+    let (increments, events) = spans::spans(manifest);
+    let reachable = Reachable::new(&increments);
+    let first = events.first().map_or(manifest.next_seq, |span| span.first_seq);
+    let last = Seq(manifest.next_seq.0.saturating_sub(1));
+    let lost =
+        positions(manifest).into_iter().find(|position| !reachable.contains(position.seq, first, last));
+    let Some(lost) = lost else { return Ok(()) };
+    let marker = manifest.markers.iter().find(|marker| marker.seq == lost.seq).map(|marker| marker.id);
+    Err(Error::Unreachable { path, marker: marker.unwrap_or_default() })
+}
+
+/// Takes the markers whose grace is over off the list.
+fn reclaim(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()> {
+    let (grace, now) = (host.config().retention.grace, host.environment().now());
+    let is_over = |since: Timestamp| wish.now || is_past(since, grace, now);
+    let mut gone = Vec::new();
+    host.change(&mut |manifest| {
+        gone.clear();
+        manifest.markers.retain(|marker| {
+            let goes = !marker.pinned && marker.expired.is_some_and(is_over);
+            if goes {
+                gone.push(marker.id);
+            }
+            !goes
+        });
+        Ok(!gone.is_empty())
+    })?;
+    done.reclaimed = gone;
+    Ok(())
+}
+
+/// Sets aside what an earlier compaction wrote and did not come to put in force, and moves into the trash what it did not
+/// come to move. Empties the trash as far as grace allows: on a full disk this makes the room for the rest.
+fn tidy(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()> {
+    empty_trash(host, wish, done)?;
+    let storage = host.storage();
+    let manifest = host.in_force()?.manifest;
+    let named = |name: &str| {
+        manifest.snapshots.iter().any(|entry| names::snapshot(entry.id) == name)
+            || manifest.segments.iter().any(|entry| names::events(entry.id) == name)
+    };
+    let listed = |name: &str| manifest.trash.iter().any(|file| file.name == name);
+    let entries = storage.list("").map_err(Error::io("list", storage.location("")))?;
+    let mut strays = Vec::new();
+    for entry in entries {
+        let ours = match names::parse(&entry.name) {
+            Some(FileName::Snapshot(_)) => true,
+            Some(FileName::Events(id)) => crate::log::rewrite::is_rewritten(storage.as_ref(), id),
+            _ => false,
+        };
+        if ours && !named(&entry.name) && !listed(&entry.name) {
+            strays.push(Trashed { name: entry.name, since: manifest.written, bytes: entry.len });
+        }
+    }
+    if !strays.is_empty() {
+        host.change(&mut |manifest| {
+            let since = manifest.written;
+            manifest.trash.extend(strays.iter().map(|stray| Trashed { since, ..stray.clone() }));
+            Ok(true)
+        })?;
+    }
+    move_to_trash(host)
+}
+
+/// Moves what the manifest lists as trash into the directory of that name.
+fn move_to_trash(host: &impl Host) -> Result<()> {
+    let storage = host.storage();
+    let trash = host.in_force()?.manifest.trash;
+    let mut made = false;
+    for file in &trash {
+        if storage.open(&file.name).is_err() {
+            continue;
+        }
+        if !made {
+            storage.create_dir(TRASH).map_err(Error::io("create", storage.location(TRASH)))?;
+            made = true;
+        }
+        let to = format!("{TRASH}/{}", file.name);
+        match storage.rename(&file.name, &to) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(Error::io("move into the trash", storage.location(&file.name))(e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Moves into the trash what belongs there, and removes what has been there for long enough.
+fn empty_trash(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()> {
+    let storage = host.storage();
+    let (grace, now) = (host.config().retention.grace, host.environment().now());
+    let manifest = host.in_force()?.manifest;
+    let mut gone = Vec::new();
+    for file in &manifest.trash {
+        if !(wish.now || is_past(file.since, grace, now)) {
+            continue;
+        }
+        for name in [file.name.clone(), format!("{TRASH}/{}", file.name)] {
+            match storage.remove(&name) {
+                Ok(()) => done.bytes_removed = done.bytes_removed.saturating_add(file.bytes),
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::io("remove", storage.location(&name))(e)),
+            }
+        }
+        gone.push(file.name.clone());
+    }
+    if !gone.is_empty() {
+        host.change(&mut |manifest| {
+            manifest.trash.retain(|file| !gone.contains(&file.name));
+            Ok(true)
+        })?;
+    }
+    move_to_trash(host)
+}
+
+/// Says how much room is needed, where there was not enough.
+fn no_room(error: Error, in_force: &InForce, step: &Step) -> Error {
+    match error {
+        Error::Io { path, source, .. }
+            if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
+        {
+            Error::NoRoom { path, needed: spans::bytes_read_by(&in_force.manifest, step), source }
+        }
+        other => other,
+    }
+}
+
+/// Whether `grace` has gone by since `since`.
+fn is_past(since: Timestamp, grace: std::time::Duration, now: Timestamp) -> bool {
+    let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
+    now >= since.plus_micros(grace)
+}

@@ -1,0 +1,325 @@
+//! Rewriting an event segment: without the events that snapshots hold, and compressed. What is left says the same.
+//!
+//! Records are taken from frame to frame as they are. Small frames are put together, and the markers that are not listed
+//! any more are left out. The segment that follows adopts the one that this takes the place of, so the new one says in
+//! its header which one that is.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::environment::Environment;
+use super::error::{Error, Result};
+use super::frames::{Segment, Step};
+use super::view::View;
+use crate::codec::{self, Encoder, len_u64};
+use crate::format::Fault;
+use crate::format::frame::{self, FrameType, Link};
+use crate::format::manifest::{SegmentEnd, SegmentEntry};
+use crate::format::names;
+use crate::format::records::{Item, PayloadDecoder, PayloadEncoder, advance};
+use crate::format::segment::{SegmentHead, header_crc};
+use crate::model::marker::{Marker, Ordinals};
+use crate::model::position::{SegmentId, Seq};
+use crate::model::time::Timestamp;
+use crate::storage::{Storage, WriteFile};
+
+/// A frame is closed when its payload reaches this.
+const FRAME_BYTES: usize = 256 << 10;
+/// How much is handed to the file at once.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// Writes the events of the segment `file` that come after `after` into a new segment `id`, at a zstd level. It is synced,
+/// read back and compared, and has its name, durable. No manifest names it yet: that is the entry that is returned.
+pub(crate) fn rewrite(
+    view: &View,
+    file: SegmentId,
+    after: Seq,
+    id: SegmentId,
+    level: u8,
+    environment: &dyn Environment,
+) -> Result<SegmentEntry> {
+    let storage = view.storage.as_ref();
+    let manifest = &view.in_force.manifest;
+    let entry = manifest.segments.iter().find(|entry| entry.id == file);
+    let (Some(entry), Some((end, adopted))) = (entry, entry.and_then(|entry| entry.end.zip(entry.adopted())))
+    else {
+        return Err(Error::Missing {
+            path: storage.location(&names::events(file)),
+            named_by: "a step of a compaction",
+        });
+    };
+    let source = Segment::open(storage, view.in_force.log_id, file)?;
+    source.check_place(manifest)?;
+    source.check_length(end.length)?;
+    let listed = |marker: &Marker| manifest.markers.iter().any(|listed| listed.id == marker.id);
+
+    let name = names::events(id);
+    let tmp = format!("{name}{}", names::TMP_SUFFIX);
+    let path = storage.location(&tmp);
+    let random = environment.random();
+    let head = SegmentHead {
+        created: environment.now(),
+        tag: u64::from_le_bytes(random.first_chunk().copied().unwrap_or_default()).max(1),
+        kind: manifest.kind,
+        first_seq: entry.first_seq.max(after.next()),
+        time: time_at(&source, end.length, after)?,
+        adopts: entry.adopts,
+        rewrites: Some(adopted),
+        writer: source.head.writer.clone(),
+        encryption: Vec::new(),
+        extensions: Vec::new(),
+    };
+    let bytes = head.encode(view.in_force.log_id, id).map_err(|e| Error::Damage {
+        path: path.clone(),
+        offset: None,
+        fault: Fault::Decode(e),
+    })?;
+    let mut out = Rewriter {
+        path: path.clone(),
+        file: storage.create(&tmp).map_err(Error::io("create", path.clone()))?,
+        link: Link { tag: head.tag, previous: header_crc(&bytes), synced: 0 },
+        offset: 0,
+        raw_bytes: len_u64(bytes.len()),
+        buffer: bytes,
+        level,
+        group: None,
+        time: head.time,
+        next_seq: head.first_seq,
+    };
+    let written = pass(&source, end.length, after, &listed, |place| out.take(place))
+        .and_then(|digest| out.finish(end.time).map(|end| (digest, end)));
+    let (digest, new_end) = match written {
+        Ok(written) => written,
+        Err(error) => {
+            // One that stays is removed by the next session.
+            let _ = storage.remove(&tmp);
+            return Err(error);
+        }
+    };
+
+    let copy = Segment::open_as(storage, id, &tmp)?;
+    let again = pass(&copy, new_end.length, after, &listed, |_| Ok(()))?;
+    if again != digest || new_end.next_seq != end.next_seq {
+        return Err(copy.damage(0, Fault::Meaning { what: "a rewritten segment does not say the same" }));
+    }
+    storage.rename(&tmp, &name).map_err(Error::io("rename", path))?;
+    storage.sync_dir("").map_err(Error::io("sync", storage.location("")))?;
+    Ok(SegmentEntry {
+        id,
+        first_seq: head.first_seq,
+        begins: head.time,
+        adopts: head.adopts,
+        end: Some(new_end),
+        original: head.rewrites,
+        compression: level,
+        raw_bytes: out.raw_bytes,
+    })
+}
+
+/// Whether a file is the outcome of a [`rewrite`].
+pub(crate) fn is_rewritten(storage: &dyn Storage, id: SegmentId) -> bool {
+    Segment::open_any(storage, id).is_ok_and(|segment| segment.head.rewrites.is_some())
+}
+
+/// What a segment holds, piece by piece.
+enum Content<'a> {
+    /// A piece of an event's frame; `time`: of the event.
+    Item { item: Item<'a>, next: Ordinals, time: Timestamp },
+    /// A marker that is listed.
+    Marker { payload: &'a [u8], time: Timestamp },
+}
+
+/// The time of the last event or marker at or before `after`.
+fn time_at(source: &Segment, length: u64, after: Seq) -> Result<Timestamp> {
+    let mut frames = source.frames(length);
+    let mut time = source.head.time;
+    while let Step::Frame { header, payload, .. } = frames.step()? {
+        if header.end_seq() > after.next() {
+            break;
+        }
+        time = time.max(header.time);
+        if header.frame_type == FrameType::Events {
+            let mut decoder =
+                PayloadDecoder::new(payload, source.head.kind).map_err(|f| source.damage(0, f))?;
+            let mut at = header.time;
+            while let Some(item) = decoder.next_item().map_err(|fault| source.damage(0, fault))? {
+                if let Item::TimePassed(micros) = item {
+                    at = advance(at, micros);
+                }
+            }
+            time = time.max(at);
+        }
+    }
+    Ok(time)
+}
+
+/// Goes through what a segment holds after `after`, which is where a frame ends, and returns a hash of all of it.
+fn pass(
+    segment: &Segment,
+    length: u64,
+    after: Seq,
+    listed: &dyn Fn(&Marker) -> bool,
+    mut take: impl FnMut(Content<'_>) -> Result<()>,
+) -> Result<u128> {
+    let mut hasher = Xxh3::new();
+    let mut frames = segment.frames(length);
+    let kind = segment.head.kind;
+    loop {
+        let (offset, header, payload) = match frames.step()? {
+            Step::Frame { offset, header, payload } => (offset, header, payload),
+            Step::End => return Ok(hasher.digest128()),
+            Step::Bad { offset, fault } => return Err(segment.damage(offset, fault)),
+        };
+        let fault = |fault| segment.damage(offset, fault);
+        match header.frame_type {
+            FrameType::Events if header.first_seq <= after => {
+                if header.end_seq() > after.next() {
+                    return Err(fault(Fault::Meaning { what: "a segment cannot be cut inside of a frame" }));
+                }
+            }
+            FrameType::Events => {
+                let mut decoder = PayloadDecoder::new(payload, kind).map_err(fault)?;
+                let (mut time, mut next) = (header.time, decoder.ordinals());
+                let mut once = PayloadEncoder::new(next);
+                loop {
+                    let before = next;
+                    let Some(item) = decoder.next_item().map_err(fault)? else { break };
+                    next = decoder.ordinals();
+                    if let Item::TimePassed(micros) = item {
+                        time = advance(time, micros);
+                        continue;
+                    }
+                    once.restart(before);
+                    let start = once.len();
+                    put(&mut once, &item);
+                    hasher.update(&time.0.to_le_bytes());
+                    hasher.update(once.as_slice().get(start..).unwrap_or_default());
+                    take(Content::Item { item, next: before, time })?;
+                }
+            }
+            FrameType::Marker => {
+                let marker: Marker = codec::from_bytes(payload).map_err(|e| fault(Fault::Decode(e)))?;
+                if marker.seq >= after && listed(&marker) {
+                    hasher.update(payload);
+                    take(Content::Marker { payload, time: header.time })?;
+                }
+            }
+            FrameType::SyncNote | FrameType::Seal => {}
+        }
+    }
+}
+
+fn put(to: &mut PayloadEncoder, item: &Item<'_>) {
+    match item {
+        Item::Change { record, ends_event } => to.change(record, !ends_event),
+        Item::SourceRead(source) => to.source_read(*source),
+        Item::TimePassed(micros) => to.time_passed(*micros),
+    }
+}
+
+/// The frame that is being put together.
+struct Group {
+    payload: PayloadEncoder,
+    events: u32,
+    time: Timestamp,
+    /// Time of the last event in it.
+    last: Timestamp,
+    /// Whether the last event in it is not complete.
+    inside: bool,
+}
+
+struct Rewriter {
+    path: String,
+    file: Box<dyn WriteFile>,
+    link: Link,
+    /// Bytes that were handed to the file.
+    offset: u64,
+    /// What the file would have if nothing were compressed.
+    raw_bytes: u64,
+    buffer: Vec<u8>,
+    level: u8,
+    group: Option<Group>,
+    time: Timestamp,
+    next_seq: Seq,
+}
+
+impl Rewriter {
+    fn take(&mut self, content: Content<'_>) -> Result<()> {
+        match content {
+            Content::Item { item, next, time } => {
+                let full = |group: &Group| group.payload.len() >= FRAME_BYTES && !group.inside;
+                if self.group.as_ref().is_some_and(full) {
+                    self.close_group()?;
+                }
+                let group = self.group.get_or_insert_with(|| Group {
+                    payload: PayloadEncoder::new(next),
+                    events: 0,
+                    time,
+                    last: time,
+                    inside: false,
+                });
+                if let Ok(micros @ 1..) = u64::try_from(time.0.saturating_sub(group.last.0)) {
+                    group.payload.time_passed(micros);
+                    group.last = time;
+                }
+                put(&mut group.payload, &item);
+                if let Item::Change { ends_event, .. } = item {
+                    group.inside = !ends_event;
+                    group.events = group.events.saturating_add(u32::from(ends_event));
+                }
+                Ok(())
+            }
+            Content::Marker { payload, time } => {
+                self.close_group()?;
+                self.time = self.time.max(time);
+                self.push(FrameType::Marker, 0, time, payload)
+            }
+        }
+    }
+
+    fn close_group(&mut self) -> Result<()> {
+        let Some(group) = self.group.take() else { return Ok(()) };
+        self.time = self.time.max(group.last);
+        self.push(FrameType::Events, group.events, group.time, group.payload.as_slice())?;
+        self.next_seq = Seq(self.next_seq.0.saturating_add(u64::from(group.events)));
+        Ok(())
+    }
+
+    fn push(&mut self, frame_type: FrameType, events: u32, time: Timestamp, payload: &[u8]) -> Result<()> {
+        let (link, next_seq) = (self.link, self.next_seq);
+        let encoded = if frame_type == FrameType::Events {
+            frame::encode_compressed(next_seq, events, time, link, payload, self.level, &mut self.buffer)
+        } else {
+            frame::encode(frame_type, next_seq, events, time, link, payload, &mut self.buffer)
+        };
+        self.link.previous =
+            encoded.map_err(|fault| Error::Damage { path: self.path.clone(), offset: None, fault })?;
+        let raw = frame::HEADER_BYTES.saturating_add(payload.len());
+        self.raw_bytes = self.raw_bytes.saturating_add(len_u64(raw));
+        if self.buffer.len() >= WRITE_BYTES {
+            self.write_out()?;
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> Result<()> {
+        self.file.append(&self.buffer).map_err(Error::io("write to", self.path.clone()))?;
+        self.offset = self.offset.saturating_add(len_u64(self.buffer.len()));
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Syncs, seals, and syncs the seal. `time`: at which the original ends.
+    fn finish(&mut self, time: Timestamp) -> Result<SegmentEnd> {
+        self.close_group()?;
+        self.write_out()?;
+        self.file.sync().map_err(Error::io("sync", self.path.clone()))?;
+        self.link.synced = self.offset;
+        let mut payload = Encoder::new();
+        payload.u64(self.next_seq.0.saturating_sub(1));
+        let time = time.max(self.time);
+        self.push(FrameType::Seal, 0, time, payload.as_slice())?;
+        self.write_out()?;
+        self.file.sync().map_err(Error::io("sync", self.path.clone()))?;
+        Ok(SegmentEnd { length: self.offset, chain: self.link.previous, next_seq: self.next_seq, time })
+    }
+}

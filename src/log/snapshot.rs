@@ -1,0 +1,121 @@
+//! Reading snapshot segments.
+
+use super::error::{Error, Result};
+use crate::codec::len_u64;
+use crate::format::header::{FileKind, MAX_SEGMENT_HEADER_BYTES, PREFIX_BYTES, Prefix};
+use crate::format::manifest::{IncrementEntry, SnapshotEntry};
+use crate::format::snapshot::{
+    Block, Chunk, DecodedChunk, Footer, Increment, SnapshotHead, TRAILER_BYTES, Trailer,
+};
+use crate::format::{Fault, header, names};
+use crate::model::marker::GraphKind;
+use crate::model::position::{LogId, SegmentId};
+use crate::storage::{ReadFile, Storage};
+
+/// An open snapshot segment: its header and its index. What it holds is read when it is asked for.
+#[derive(Debug)]
+pub(crate) struct SnapshotFile {
+    pub(crate) id: SegmentId,
+    pub(crate) path: String,
+    pub(crate) prefix: Prefix,
+    pub(crate) head: SnapshotHead,
+    pub(crate) footer: Footer,
+    pub(crate) trailer: Trailer,
+    pub(crate) file_len: u64,
+    file: Box<dyn ReadFile>,
+}
+
+impl SnapshotFile {
+    /// Opens a segment that the manifest names, and compares the two.
+    pub(crate) fn open(
+        storage: &dyn Storage,
+        log_id: LogId,
+        kind: GraphKind,
+        entry: &SnapshotEntry,
+    ) -> Result<Self> {
+        let snapshot = Self::open_as(storage, entry.id, &names::snapshot(entry.id))?;
+        snapshot.check_entry(log_id, kind, entry)?;
+        Ok(snapshot)
+    }
+
+    /// That the file is the one that a manifest means.
+    pub(crate) fn check_entry(&self, log_id: LogId, kind: GraphKind, entry: &SnapshotEntry) -> Result<()> {
+        let damage = |fault| Err(self.damage(0, fault));
+        if self.prefix.log_id != log_id {
+            return damage(Fault::ForeignLog { expected: log_id, found: self.prefix.log_id });
+        }
+        if self.prefix.number != entry.id.0 {
+            let (expected, found) = (entry.id.0, self.prefix.number);
+            return damage(Fault::ForeignFile { what: "the header of a snapshot segment", expected, found });
+        }
+        if self.head.kind != kind {
+            let what = "the segment is of another kind of graph than the manifest says";
+            return damage(Fault::Meaning { what });
+        }
+        let same = |(increment, listed): (&Increment, &IncrementEntry)| {
+            increment.from.seq == listed.from && increment.to.seq == listed.to
+        };
+        let increments = &self.footer.increments;
+        let as_listed = self.file_len == entry.length
+            && self.trailer.footer_crc == entry.footer_crc
+            && increments.len() == entry.increments.len()
+            && increments.iter().zip(&entry.increments).all(same);
+        if !as_listed {
+            return damage(Fault::Meaning { what: "the segment is not the one that the manifest names" });
+        }
+        Ok(())
+    }
+
+    /// Opens the file `name`, whatever log it says it belongs to.
+    pub(crate) fn open_as(storage: &dyn Storage, id: SegmentId, name: &str) -> Result<Self> {
+        let path = storage.location(name);
+        let file = storage.open(name).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::Missing { path: path.clone(), named_by: "the manifest" },
+            _ => Error::Io { action: "open", path: path.clone(), source: e },
+        })?;
+        let file_len = file.len().map_err(Error::io("measure", path.clone()))?;
+        let read = |offset: u64, len: usize| -> Result<Vec<u8>> {
+            let left = usize::try_from(file_len.saturating_sub(offset)).unwrap_or(usize::MAX);
+            let mut bytes = vec![0; len.min(left)];
+            file.read_exact_at(offset, &mut bytes).map_err(Error::io("read", path.clone()))?;
+            Ok(bytes)
+        };
+        let damage = |offset, fault| Error::Damage { path: path.clone(), offset: Some(offset), fault };
+        let prefix = header::prefix(FileKind::Snapshot, &read(0, PREFIX_BYTES)?, MAX_SEGMENT_HEADER_BYTES)
+            .map_err(|fault| damage(0, fault))?;
+        let (prefix, head) =
+            SnapshotHead::decode(&read(0, prefix.length)?).map_err(|fault| damage(0, fault))?;
+        let trailer_at = file_len.saturating_sub(len_u64(TRAILER_BYTES));
+        let trailer = Trailer::decode(&read(trailer_at, TRAILER_BYTES)?, file_len)
+            .map_err(|fault| damage(trailer_at, fault))?;
+        let stored = usize::try_from(trailer.footer_stored).unwrap_or(usize::MAX);
+        let footer = Footer::decode(&trailer, &read(trailer.footer_offset, stored)?, len_u64(prefix.length))
+            .map_err(|fault| damage(trailer.footer_offset, fault))?;
+        Ok(Self { id, path, prefix, head, footer, trailer, file_len, file })
+    }
+
+    pub(crate) fn damage(&self, offset: u64, fault: Fault) -> Error {
+        Error::Damage { path: self.path.clone(), offset: Some(offset), fault }
+    }
+
+    /// The stored bytes of the block that begins at `offset`.
+    pub(crate) fn block(&self, offset: u64, block: &Block) -> Result<Vec<u8>> {
+        let len = usize::try_from(block.stored).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; len];
+        self.file.read_exact_at(offset, &mut bytes).map_err(Error::io("read", self.path.clone()))?;
+        Ok(bytes)
+    }
+
+    /// Reads a chunk of an increment.
+    pub(crate) fn chunk(&self, increment: &Increment, chunk: &Chunk) -> Result<DecodedChunk> {
+        let mut stored = Vec::with_capacity(chunk.columns.len());
+        let mut offset = chunk.offset;
+        for block in &chunk.columns {
+            stored.push(self.block(offset, block)?);
+            offset = offset.saturating_add(u64::from(block.stored));
+        }
+        let blocks: Vec<&[u8]> = stored.iter().map(Vec::as_slice).collect();
+        DecodedChunk::decode(chunk, &blocks, self.head.kind, increment)
+            .map_err(|fault| self.damage(chunk.offset, fault))
+    }
+}

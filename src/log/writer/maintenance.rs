@@ -1,0 +1,155 @@
+//! Maintenance beside a writer: retention and compaction on a thread of their own.
+//!
+//! The work is done on files that do not change any more. The writer is held up only while the manifest is replaced, and
+//! while a number for a file is taken.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{Shared, State, describe};
+use crate::format::manifest::Manifest;
+use crate::log::compaction::{Host, Maintained, Wish, expire, maintain, undelete};
+use crate::log::environment::Environment;
+use crate::log::error::Result;
+use crate::log::requests::{self, Answer};
+use crate::log::store::{self, InForce};
+use crate::model::position::{MarkerId, SegmentId};
+use crate::policy::config::Config;
+
+/// How often it is looked for something to do.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What maintenance is to do, and what came of it.
+#[derive(Debug, Default)]
+pub(super) struct Maintenance {
+    /// One at a time.
+    busy: Mutex<()>,
+    /// Compactions that other processes ask for: the files of their requests.
+    asked: Mutex<VecDeque<(String, Wish)>>,
+    /// Why the last one failed, if it did.
+    failure: Mutex<Option<String>>,
+}
+
+impl Maintenance {
+    /// Puts a request in the queue.
+    pub(super) fn ask(&self, request: String, wish: Wish) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push_back((request, wish));
+    }
+
+    fn next(&self) -> Option<(String, Wish)> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Why the last maintenance failed, if it did. The log is as it was before it.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The writer's session, as compaction sees it.
+struct Beside<'a> {
+    shared: &'a Shared,
+    storage: store::Shared,
+    environment: Arc<dyn Environment>,
+    config: Config,
+}
+
+impl Host for Beside<'_> {
+    fn storage(&self) -> &store::Shared {
+        &self.storage
+    }
+
+    fn environment(&self) -> &dyn Environment {
+        self.environment.as_ref()
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn in_force(&self) -> Result<InForce> {
+        self.shared.with(|core| {
+            Ok(InForce { log_id: core.log_id, manifest: core.described(), unknown_read_only: 0 })
+        })
+    }
+
+    fn reserve(&self) -> Result<SegmentId> {
+        self.shared.with(super::core::Core::reserve)
+    }
+
+    fn change(&self, change: &mut dyn FnMut(&mut Manifest) -> Result<bool>) -> Result<bool> {
+        self.shared.with(|core| core.change_manifest(change))?
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shared.signal.is_stopped()
+    }
+}
+
+impl Shared {
+    fn beside(&self) -> Result<Beside<'_>> {
+        self.with(|core| Ok((core.storage.clone(), Arc::clone(&core.environment), core.config.clone())))
+            .map(|(storage, environment, config)| Beside { shared: self, storage, environment, config })
+    }
+
+    /// Does what is due, here and now.
+    pub(super) fn maintain(&self, wish: Wish) -> Result<Maintained> {
+        let _one_at_a_time = self.maintenance.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = self.beside().and_then(|host| maintain(&host, wish));
+        let failure = outcome.as_ref().err().map(describe);
+        *self.maintenance.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        outcome
+    }
+
+    /// Drops markers, without waiting for a compaction that is under way.
+    pub(super) fn expire(&self, ids: &[MarkerId]) -> Result<Vec<MarkerId>> {
+        expire(&self.beside()?, ids)
+    }
+
+    /// Takes back that markers were dropped, without waiting for a compaction that is under way.
+    pub(super) fn undelete(&self, ids: &[MarkerId]) -> Result<Vec<MarkerId>> {
+        undelete(&self.beside()?, ids)
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    let run = move || {
+        while !shared.signal.wait(POLL) {
+            if let Some((request, wish)) = shared.maintenance.next() {
+                answer(&shared, &request, wish);
+                continue;
+            }
+            match shared.with(|core| Ok(std::mem::take(&mut core.maintenance_due))) {
+                // What goes wrong is kept for whoever asks; the log is as it was, and the next roll tries again.
+                Ok(true) => drop(shared.maintain(Wish { retention: true, ..Wish::default() })),
+                Ok(false) => {}
+                Err(_) if !matches!(&*shared.lock(), State::Live { .. }) => return,
+                Err(_) => {}
+            }
+        }
+        // Whoever waits is told; doing it is left to the next session.
+        while let Some((request, _)) = shared.maintenance.next() {
+            let refused = Answer::Refused { message: "the writer is closing".to_owned() };
+            if let Ok(storage) = shared.with(|core| Ok(core.storage.clone())) {
+                let _ = requests::reply(storage.as_ref(), &request, &refused);
+            }
+        }
+    };
+    std::thread::Builder::new().name("snaplog-maintenance".to_owned()).spawn(run).ok()
+}
+
+fn answer(shared: &Shared, request: &str, wish: Wish) {
+    let outcome = shared.maintain(wish);
+    let answer = match outcome {
+        Ok(done) => Answer::Maintained { done },
+        Err(error) => Answer::Refused { message: describe(&error) },
+    };
+    if let Ok(storage) = shared.with(|core| Ok(core.storage.clone())) {
+        // An answer that cannot be written is no concern of the log.
+        let _ = requests::reply(storage.as_ref(), request, &answer);
+    }
+}

@@ -1,0 +1,72 @@
+//! The snapshot segments of a log that is verified.
+
+use std::collections::BTreeSet;
+
+use super::Inspection;
+use crate::format::manifest::SnapshotEntry;
+use crate::format::names;
+use crate::log::{Error, Result, SnapshotFile, prove, spans};
+use crate::model::position::{MarkerId, SegmentId};
+
+impl Inspection<'_> {
+    /// Headers, indexes, sizes, and that they are those that the manifest names.
+    pub(super) fn outline_snapshots(&mut self) -> Result<()> {
+        let view = self.view;
+        for entry in &view.in_force.manifest.snapshots {
+            self.files.insert(names::snapshot(entry.id));
+            self.bytes = self.bytes.saturating_add(entry.length);
+            match self.open_snapshot(entry) {
+                Ok(_) => {}
+                Err(error) if error.is_damage() => self.lose_file(&error, entry.id),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every block, and that each increment gives what it says and what the markers at its end say.
+    pub(super) fn checksums_of_snapshots(&mut self) -> Result<()> {
+        let view = self.view;
+        for entry in &view.in_force.manifest.snapshots {
+            // One that cannot be opened is noted by the outline.
+            let Ok(file) = self.open_snapshot(entry) else { continue };
+            let (clock, limit) = (self.clock, self.limit);
+            let proven =
+                prove(
+                    &file,
+                    &view.markers,
+                    || {
+                        if clock.is_past(limit) { Err(Error::Closed) } else { Ok(()) }
+                    },
+                );
+            match proven {
+                Ok(()) => {}
+                Err(Error::Closed) => {
+                    self.complete = false;
+                    return Ok(());
+                }
+                Err(error) if error.is_damage() => self.lose_file(&error, entry.id),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn open_snapshot(&self, entry: &SnapshotEntry) -> Result<SnapshotFile> {
+        let in_force = &self.view.in_force;
+        SnapshotFile::open(self.view.storage.as_ref(), in_force.log_id, in_force.manifest.kind, entry)
+    }
+
+    /// Notes that a file is damaged: it costs the markers whose road leads through it.
+    fn lose_file(&mut self, error: &Error, id: SegmentId) {
+        let (increments, _) = spans::spans(&self.view.in_force.manifest);
+        let broken: BTreeSet<_> =
+            increments.iter().enumerate().filter(|(_, span)| span.file == id).map(|(at, _)| at).collect();
+        let through = |marker: &&crate::model::marker::Marker| {
+            let road = self.view.path(marker.seq);
+            road.is_none_or(|road| road.increments.iter().any(|at| broken.contains(at)))
+        };
+        let touched: Vec<MarkerId> = self.view.markers.iter().filter(through).map(|m| m.id).collect();
+        self.fault(error, touched);
+    }
+}

@@ -1,0 +1,59 @@
+//! Compaction through the public API: what is kept stays restorable, equal to what it was.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use snaplog::model::graph::Graph;
+use snaplog::upkeep::verify::{Level, Options, verify};
+use snaplog::{CompactOptions, Config, Event, GraphKind, Log, Timestamp};
+
+const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// A small log: `days` days of births, changes and deaths, with a marker each ten events.
+fn crawl(log: &Log, days: i64, config: &str) {
+    let writer = log.writer_with(Config::parse(config).unwrap()).unwrap();
+    for day in 0..days {
+        for n in 0..40_i64 {
+            let id = day * 40 + n;
+            let at = Timestamp(1_767_225_600_000_000 + day * DAY + n * 1_000_000);
+            writer.append_at(&Event::node(id).with("name", format!("node {id}")).with("n", id), at).unwrap();
+            if id > 3 {
+                writer.append_at(&Event::edge(id, id / 2).with("w", n), at).unwrap();
+            }
+            if n % 7 == 3 {
+                writer.append_at(&Event::node(id / 3).with("seen", day), at).unwrap();
+            }
+            if n % 11 == 5 {
+                writer.append_at(&Event::DeleteNode { id: (id - 1).into() }, at).unwrap();
+            }
+        }
+    }
+    writer.close().unwrap();
+}
+
+const CONFIG: &str = "[tiers.few]\nevery_nodes = 10\nkeep = 4\n[tiers.all]\nevery_nodes = 50\n";
+
+#[test]
+fn every_marker_is_what_it_was_after_compaction() {
+    for (directed, multigraph) in [(true, false), (false, false), (true, true), (false, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::init(dir.path().join("log"), GraphKind { directed, multigraph }).unwrap();
+        std::fs::write(dir.path().join("log/snaplog.toml"), CONFIG).unwrap();
+        crawl(&log, 12, CONFIG);
+        let done = log.compact(CompactOptions { retention: true, now: false, thorough: false }).unwrap();
+        assert!(done.steps > 0, "{done:?}");
+        for _ in 0..2 {
+            let done = log
+                .compact(CompactOptions { now: true, thorough: true, ..CompactOptions::default() })
+                .unwrap();
+            eprintln!("{done:?}");
+            let reader = log.reader().unwrap();
+            let mut graphs: Vec<Graph> = Vec::new();
+            for marker in reader.markers() {
+                graphs.push(reader.restore(marker).unwrap());
+            }
+            assert!(graphs.len() > 10);
+            let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
+            assert!(report.sound, "{report:#?}");
+        }
+        log.writer().unwrap().close().unwrap();
+    }
+}
