@@ -360,7 +360,8 @@ impl Restorable {
 /// Where a replay of events has to begin to get to `until`, and the increments that lead there.
 fn road(view: &View, until: Until) -> Result<Path> {
     let path = match until {
-        Until::Seq(seq) => view.path(seq),
+        // Past the end it goes to the end; whoever asked finds that it is not there.
+        Until::Seq(seq) => view.path(seq.min(view.last_seq())),
         Until::End => view.path(view.last_seq()),
         Until::Time(time) => {
             // Every later event is needed by itself: the last place before them that increments lead to.
@@ -382,7 +383,10 @@ fn road(view: &View, until: Until) -> Result<Path> {
         Until::Seq(seq) => seq,
         Until::Time(_) | Until::End => view.last_seq().min(view.kept_from()),
     };
-    path.ok_or(Error::Folded { asked, kept_from: view.kept_from() })
+    path.ok_or_else(|| match &view.damage {
+        Some(damage) => damage.again(),
+        None => Error::Folded { asked, kept_from: view.kept_from() },
+    })
 }
 
 fn restore_until(view: &View, until: Until) -> Result<Restored> {

@@ -56,7 +56,7 @@ impl Source {
     }
 }
 
-/// Which chunks are of interest: told by the first and the last ordinal in them.
+/// Whether any ordinal from the first to the second is of interest.
 pub(crate) type Wanted<'a> = &'a dyn Fn(u32, u32) -> bool;
 
 /// A place in the list of one kind of entries of a source.
@@ -140,7 +140,7 @@ impl<'a> Cursor<'a> {
 /// same ordinal takes the place of an earlier one; what was born and died in between does not show. Holds one chunk of
 /// each source at a time. From the empty graph on, this is the state itself.
 ///
-/// Chunks that `wanted` does not ask for are left out, where their entries would not take the place of others.
+/// Entries that `wanted` does not ask for are left out, and chunks that hold no other are not read.
 pub(crate) fn merge(
     sources: &[Source],
     kind: RowKind,
@@ -148,7 +148,7 @@ pub(crate) fn merge(
     mut emit: impl FnMut(&Entry<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut cursors: Vec<_> = sources.iter().map(|source| Cursor::new(source, kind, wanted)).collect();
-    let mut heap = BinaryHeap::with_capacity(cursors.len());
+    let mut heap = Heap::with_capacity(cursors.len());
     for (at, cursor) in cursors.iter().enumerate() {
         heap.extend(cursor.ordinal().map(|ordinal| Reverse((ordinal, at))));
     }
@@ -169,6 +169,11 @@ pub(crate) fn merge(
                 cursor.load()?;
             }
         }
+        // Of one that is not wanted, some entries may lie in chunks that were left out.
+        if !wanted(ordinal, ordinal) {
+            advance(&mut cursors, &same, &mut heap);
+            continue;
+        }
         let entry = |at: Option<&usize>| at.and_then(|at| cursors.get(*at)).and_then(Cursor::entry);
         // Each entry says what it takes the place of: that must be what the one before it is.
         for pair in same.windows(2) {
@@ -184,12 +189,19 @@ pub(crate) fn merge(
         {
             emit(&Entry { replaces: oldest.replaces, ..newest })?;
         }
-        for at in &same {
-            if let Some(cursor) = cursors.get_mut(*at) {
-                cursor.advance();
-                heap.extend(cursor.ordinal().map(|ordinal| Reverse((ordinal, *at))));
-            }
-        }
+        advance(&mut cursors, &same, &mut heap);
     }
     Ok(())
+}
+
+type Heap = BinaryHeap<Reverse<(u32, usize)>>;
+
+/// Moves the cursors `which` on, and puts them where they belong in the heap.
+fn advance(cursors: &mut [Cursor<'_>], which: &[usize], heap: &mut Heap) {
+    for at in which {
+        if let Some(cursor) = cursors.get_mut(*at) {
+            cursor.advance();
+            heap.extend(cursor.ordinal().map(|ordinal| Reverse((ordinal, *at))));
+        }
+    }
 }

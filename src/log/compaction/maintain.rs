@@ -37,7 +37,9 @@ pub struct Maintained {
     pub reclaimed: Vec<MarkerId>,
     /// Steps that were carried out: folds, merges and the like.
     pub steps: u64,
-    /// Bytes that were written into new segments.
+    /// Bytes of net change that folding events gave.
+    pub bytes_folded: u64,
+    /// Bytes that were written into new segments, those included.
     pub bytes_written: u64,
     /// Bytes of the segments that were taken out of force.
     pub bytes_retired: u64,
@@ -117,6 +119,9 @@ pub(crate) fn maintain(host: &impl Host, wish: Wish) -> Result<Maintained> {
             continue;
         }
         done.steps = done.steps.saturating_add(1);
+        if matches!(step, Step::Fold { .. }) {
+            done.bytes_folded = done.bytes_folded.saturating_add(outcome.bytes_written());
+        }
         done.bytes_written = done.bytes_written.saturating_add(outcome.bytes_written());
         done.bytes_retired = done.bytes_retired.saturating_add(retired);
         empty_trash(host, wish, &mut done)?;
