@@ -140,7 +140,7 @@ fn in_words(duration: Duration) -> String {
     if duration.subsec_nanos() == 0 {
         for (unit, seconds) in [("day", 86_400), ("hour", 3600), ("minute", 60)] {
             let count = duration.as_secs() / seconds;
-            if count > 0 && duration.as_secs() % seconds == 0 {
+            if count > 0 && duration.as_secs().is_multiple_of(seconds) {
                 return format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
             }
         }

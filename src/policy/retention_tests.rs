@@ -82,122 +82,102 @@ fn reasons(verdict: &Verdict) -> Vec<String> {
     verdict.reasons.iter().map(ToString::to_string).collect()
 }
 
+/// Rules (`ONE`: only the newest one is kept always), markers from the oldest on, which are kept.
+const CASES: &[(&str, &str, &str)] = &[
+    // The default rules: frequent 5, moderate 10, milestone all, daily 30, the 3 newest.
+    ("", "", ""),
+    ("", "f", "k"),
+    ("", "f f f f f", "kkkkk"),
+    ("", "f f f f f f", ".kkkkk"),
+    ("", "f f f f f f f f", "...kkkkk"),
+    ("", "m m m m m m m m m m m m", "..kkkkkkkkkk"),
+    ("", "M M M M M M M M M M M M", "kkkkkkkkkkkk"),
+    ("", "f f f f m f f f m M", "..kkkkkkkk"),
+    ("", "f f f f m f f f m f f M", "....kkkkkkkk"),
+    ("", "f f f f f f M M M", ".kkkkkkkk"),
+    // The newest are kept whatever their tier keeps, and count in it.
+    ("", "f f f f f f f - - -", "..kkkkkkkk"),
+    ("ONE tiers.frequent = {every_nodes = 1, keep = 2}", "f f f f", "..kk"),
+    ("retention.keep_newest = 4\ntiers.frequent = {every_nodes = 1, keep = 2}", "f f f f f", ".kkkk"),
+    ("retention.keep_newest = 5\ntiers.frequent = {every_nodes = 1, keep = 2}", "f f f f f", "kkkkk"),
+    ("retention.keep_newest = 99\ntiers.frequent = {every_nodes = 1, keep = 2}", "f f f f f", "kkkkk"),
+    ("tiers.frequent = {every_nodes = 1, keep = 1}", "f f f f f", "..kkk"),
+    // Several tiers: any of them keeps.
+    ("", "fM f f f f f f", "k.kkkkk"),
+    ("", "fd f f f f f f f", "k..kkkkk"),
+    ("", "fx f f f f f f f", "k..kkkkk"),
+    ("", "fm fm fm fm fm fm fm fm fm fm fm fm", "..kkkkkkkkkk"),
+    ("", "ff ff ff ff ff ff", ".kkkkk"),
+    // By hand, and tiers that are not configured.
+    ("", "- - - - - - - -", "kkkkkkkk"),
+    ("", "f# f f f f f f", "k.kkkkk"),
+    ("", "x x x x x x x x", "kkkkkkkk"),
+    ("", "x f - f f f f f f", "k.k.kkkkk"),
+    ("[tiers.new]\nevery_nodes = 3\nkeep = 1", "f f m M d d d f", "kkkkkkkk"),
+    // Pins: kept, and counted like the others.
+    ("", "f! f f f f f f f", "k..kkkkk"),
+    ("", "f f f f f f f!", "..kkkkk"),
+    ("", "f! f! f! f! f! f! f! f!", "kkkkkkkk"),
+    ("", "f!~ f f f f f f", "k.kkkkk"),
+    // Expired ones go, and are not counted.
+    ("", "f~ f f f f f", ".kkkkk"),
+    ("", "f f f f f f~ f", ".kkkk.k"),
+    ("", "f f f f f f f~ f~ f~", ".kkkkk..."),
+    ("", "M~ M M", ".kk"),
+    ("", "x~ -~ f#~ M", "...k"),
+    ("", "f~ f~ f~", "..."),
+    ("", "f~ f~ f~!", "..k"),
+    // Two markers at one seq are two.
+    ("", "f f= f f= f f= f f=", "...kkkkk"),
+    ("", "f f= f= f= f= f= f=", "..kkkkk"),
+    ("ONE ", "f f= m= f M=", "kkkkk"),
+    // A clock that was set back, and times that are all one: order goes by the list.
+    ("", "f@90 f@80 f@70 f@60 f@50 f@40 f@30", "..kkkkk"),
+    ("", "f@0 f@900 f@1 f@2 f@3 f@4 f@5", "..kkkkk"),
+    ("", "f@5 f@5 f@5 f@5 f@5 f@5 f@5", "..kkkkk"),
+    // By age, from the newest marker on.
+    ("ONE tiers.frequent = {every_nodes = 1, keep_within = '3h'}", "f f f f f", ".kkkk"),
+    ("ONE tiers.frequent = {every_nodes = 1, keep_within = '1h'}", "f f f f f", "...kk"),
+    ("ONE tiers.frequent = {every_nodes = 1, keep_within = '1s'}", "f f f f f", "....k"),
+    ("ONE tiers.frequent = {every_nodes = 1, keep_within = '1000 years'}", "f f f f f", "kkkkk"),
+    // By age or number, whichever keeps more.
+    ("ONE tiers.frequent = {every_nodes = 1, keep = 2, keep_within = '3h'}", "f f f f f", ".kkkk"),
+    ("ONE tiers.frequent = {every_nodes = 1, keep = 4, keep_within = '1h'}", "f f f f f", ".kkkk"),
+    // An age counts where a number would not, with a clock set back.
+    ("ONE tiers.frequent = {every_nodes = 1, keep_within = '2h'}", "f@10 f@9 f@1 f@2 f@3", "kk..k"),
+    // Zero and missing rules keep everything.
+    ("tiers.frequent = {every_nodes = 1, keep = 0}", "f f f f f f f f", "kkkkkkkk"),
+    ("tiers.frequent = {every_nodes = 1, keep = 'all'}", "f f f f f f f f", "kkkkkkkk"),
+    ("tiers.frequent = {every_nodes = 1}", "f f f f f f f f", "kkkkkkkk"),
+    ("tiers.frequent = {every_nodes = 1, keep_within = '0s'}", "f f f f f f f f", "kkkkkkkk"),
+    ("tiers.frequent = {every_nodes = 1, keep = 2, keep_within = '0s'}", "f f f f f f f f", "kkkkkkkk"),
+    ("tiers.frequent = {every_nodes = 1, keep = 0, keep_within = '1h'}", "f f f f f f f f", "kkkkkkkk"),
+    ("[tiers]", "f m M d x - f m M d x -", "kkkkkkkkkkkk"),
+    // Not tiered: one rule for all.
+    ("retention.tiered = false", "f m M d x - f m M d x -", "..kkkkkkkkkk"),
+    ("retention = {tiered = false, keep = 4}", "M M M M M M", "..kkkk"),
+    ("retention = {tiered = false, keep = 2}", "M M M M M M", "...kkk"),
+    ("retention = {tiered = false, keep = 4}", "M! M M M~ M M M", "k.k.kkk"),
+    ("retention = {tiered = false, keep = 4}", "M# M - x M M M", "k..kkkk"),
+    ("retention = {tiered = false, keep = 0}", "M f M M M M", "kkkkkk"),
+    ("retention = {tiered = false, keep = 'all'}", "M f M M M M", "kkkkkk"),
+    // The time tier's day does not matter for the number; only the order does.
+    ("tiers.daily = {every = 'day', keep = 3}", "d@0 d@24 d@48 d@72 d@96", "..kkk"),
+    ("tiers.daily = {every = 'day', keep = 3}", "d@0 d@1 d@2 d@3 d@4", "..kkk"),
+    ("tiers.daily = {every = 'day', keep = 4}", "d@0 f@1 f@2 d@24 f@25 d@48 d@72 d@96", ".kkkkkkk"),
+    (
+        "tiers.daily = {every = 'day', keep = 2}\ntiers.weekly = {every = 'week', keep = 2}",
+        "dw@0 d@24 d@48 dw@168 d@192 dw@336 d@360 d@384",
+        "...k.kkk",
+    ),
+    ("ONE tiers.daily = {every = 'day', keep_within = '2 days'}", "d@0 d@24 d@48 d@72", ".kkk"),
+];
+
 #[test]
 fn each_rule_keeps_what_it_says() {
-    // Rules, markers from the oldest on, which are kept.
-    let one = "retention.keep_newest = 1\n";
-    let cases: &[(&str, &str, &str)] = &[
-        // The default rules: frequent 5, moderate 10, milestone all, daily 30, the 3 newest.
-        ("", "", ""),
-        ("", "f", "k"),
-        ("", "f f f f f", "kkkkk"),
-        ("", "f f f f f f", ".kkkkk"),
-        ("", "f f f f f f f f", "...kkkkk"),
-        ("", "m m m m m m m m m m m m", "..kkkkkkkkkk"),
-        ("", "M M M M M M M M M M M M", "kkkkkkkkkkkk"),
-        ("", "f f f f m f f f m M", "..kkkkkkkk"),
-        ("", "f f f f m f f f m f f M", "....kkkkkkkk"),
-        ("", "f f f f f f M M M", ".kkkkkkkk"),
-        // The newest are kept whatever their tier keeps, and count in it.
-        ("", "f f f f f f f - - -", "..kkkkkkkk"),
-        (&(one.to_owned() + "tiers.frequent = {every_nodes = 1, keep = 2}"), "f f f f", "..kk"),
-        ("retention.keep_newest = 4\ntiers.frequent = {every_nodes = 1, keep = 2}", "f f f f f", ".kkkk"),
-        ("retention.keep_newest = 5\ntiers.frequent = {every_nodes = 1, keep = 2}", "f f f f f", "kkkkk"),
-        ("retention.keep_newest = 99\ntiers.frequent = {every_nodes = 1, keep = 2}", "f f f f f", "kkkkk"),
-        ("tiers.frequent = {every_nodes = 1, keep = 1}", "f f f f f", "..kkk"),
-        // Several tiers: any of them keeps.
-        ("", "fM f f f f f f", "k.kkkkk"),
-        ("", "fd f f f f f f f", "k..kkkkk"),
-        ("", "fx f f f f f f f", "k..kkkkk"),
-        ("", "fm fm fm fm fm fm fm fm fm fm fm fm", "..kkkkkkkkkk"),
-        ("", "ff ff ff ff ff ff", ".kkkkk"),
-        // By hand, and tiers that are not configured.
-        ("", "- - - - - - - -", "kkkkkkkk"),
-        ("", "f# f f f f f f", "k.kkkkk"),
-        ("", "x x x x x x x x", "kkkkkkkk"),
-        ("", "x f - f f f f f f", "k.k.kkkkk"),
-        ("[tiers.new]\nevery_nodes = 3\nkeep = 1", "f f m M d d d f", "kkkkkkkk"),
-        // Pins: kept, and counted like the others.
-        ("", "f! f f f f f f f", "k..kkkkk"),
-        ("", "f f f f f f f!", "..kkkkk"),
-        ("", "f! f! f! f! f! f! f! f!", "kkkkkkkk"),
-        ("", "f!~ f f f f f f", "k.kkkkk"),
-        // Expired ones go, and are not counted.
-        ("", "f~ f f f f f", ".kkkkk"),
-        ("", "f f f f f f~ f", "kkkkk.k"),
-        ("", "f f f f f f f~ f~ f~", ".kkkkk..."),
-        ("", "M~ M M", ".kk"),
-        ("", "x~ -~ f#~ M", "...k"),
-        ("", "f~ f~ f~", "..."),
-        ("", "f~ f~ f~!", "..k"),
-        // Two markers at one seq are two.
-        ("", "f f= f f= f f= f f=", "...kkkkk"),
-        ("", "f f= f= f= f= f= f=", "..kkkkk"),
-        (one, "f f= m= f M=", "kkkkk"),
-        // A clock that was set back, and times that are all one: order goes by the list.
-        ("", "f@90 f@80 f@70 f@60 f@50 f@40 f@30", "..kkkkk"),
-        ("", "f@0 f@900 f@1 f@2 f@3 f@4 f@5", "..kkkkk"),
-        ("", "f@5 f@5 f@5 f@5 f@5 f@5 f@5", "..kkkkk"),
-        // By age, from the newest marker on.
-        (&(one.to_owned() + "tiers.frequent = {every_nodes = 1, keep_within = '3h'}"), "f f f f f", ".kkkk"),
-        (&(one.to_owned() + "tiers.frequent = {every_nodes = 1, keep_within = '1h'}"), "f f f f f", "...kk"),
-        (&(one.to_owned() + "tiers.frequent = {every_nodes = 1, keep_within = '1s'}"), "f f f f f", "....k"),
-        (
-            &(one.to_owned() + "tiers.frequent = {every_nodes = 1, keep_within = '1000 years'}"),
-            "f f f f f",
-            "kkkkk",
-        ),
-        // By age or number, whichever keeps more.
-        (
-            &(one.to_owned() + "tiers.frequent = {every_nodes = 1, keep = 2, keep_within = '3h'}"),
-            "f f f f f",
-            ".kkkk",
-        ),
-        (
-            &(one.to_owned() + "tiers.frequent = {every_nodes = 1, keep = 4, keep_within = '1h'}"),
-            "f f f f f",
-            ".kkkk",
-        ),
-        // An age counts where a number would not, with a clock set back.
-        (
-            &(one.to_owned() + "tiers.frequent = {every_nodes = 1, keep_within = '2h'}"),
-            "f@10 f@9 f@1 f@2 f@3",
-            "kk..k",
-        ),
-        // Zero and missing rules keep everything.
-        ("tiers.frequent = {every_nodes = 1, keep = 0}", "f f f f f f f f", "kkkkkkkk"),
-        ("tiers.frequent = {every_nodes = 1, keep = 'all'}", "f f f f f f f f", "kkkkkkkk"),
-        ("tiers.frequent = {every_nodes = 1}", "f f f f f f f f", "kkkkkkkk"),
-        ("tiers.frequent = {every_nodes = 1, keep_within = '0s'}", "f f f f f f f f", "kkkkkkkk"),
-        ("tiers.frequent = {every_nodes = 1, keep = 2, keep_within = '0s'}", "f f f f f f f f", "kkkkkkkk"),
-        ("tiers.frequent = {every_nodes = 1, keep = 0, keep_within = '1h'}", "f f f f f f f f", "kkkkkkkk"),
-        ("[tiers]", "f m M d x - f m M d x -", "kkkkkkkkkkkk"),
-        // Not tiered: one rule for all.
-        ("retention.tiered = false", "f m M d x - f m M d x -", "..kkkkkkkkkk"),
-        ("retention = {tiered = false, keep = 4}", "M M M M M M", "..kkkk"),
-        ("retention = {tiered = false, keep = 2}", "M M M M M M", "...kkk"),
-        ("retention = {tiered = false, keep = 4}", "M! M M M~ M M M", "k.k.kkk"),
-        ("retention = {tiered = false, keep = 4}", "M# M - x M M M", "k..kkkk"),
-        ("retention = {tiered = false, keep = 0}", "M f M M M M", "kkkkkk"),
-        ("retention = {tiered = false, keep = 'all'}", "M f M M M M", "kkkkkk"),
-        // The time tier's day does not matter for the number; only the order does.
-        ("tiers.daily = {every = 'day', keep = 3}", "d@0 d@24 d@48 d@72 d@96", "..kkk"),
-        ("tiers.daily = {every = 'day', keep = 3}", "d@0 d@1 d@2 d@3 d@4", "..kkk"),
-        ("tiers.daily = {every = 'day', keep = 4}", "d@0 f@1 f@2 d@24 f@25 d@48 d@72 d@96", ".kkkkkkk"),
-        (
-            "tiers.daily = {every = 'day', keep = 2}\ntiers.weekly = {every = 'week', keep = 2}",
-            "dw@0 d@24 d@48 dw@168 d@192 dw@336 d@360 d@384",
-            "...k.kkk",
-        ),
-        (
-            &(one.to_owned() + "tiers.daily = {every = 'day', keep_within = '2 days'}"),
-            "d@0 d@24 d@48 d@72",
-            ".kkk",
-        ),
-    ];
-    assert!(cases.len() >= 60, "{}", cases.len());
-    for (rules, line, expected) in cases {
-        let config = Config::parse(rules).expect(rules);
+    assert!(CASES.len() >= 60, "{}", CASES.len());
+    for (rules, line, expected) in CASES {
+        let config = Config::parse(&rules.replace("ONE", "retention.keep_newest = 1\n")).expect(rules);
         let markers = markers(line);
         let verdicts = judge(&markers, &config, newest_time(&markers));
         assert_eq!(kept(&verdicts), *expected, "{rules:?}: {line}");

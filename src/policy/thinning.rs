@@ -178,9 +178,8 @@ impl Spacing {
             _ => match gap / HOUR {
                 ..20 => Self::PerDay,
                 20..36 => Self::Daily,
-                36..132 => Self::Days,
+                36..132 | 229..600 => Self::Days,
                 132..=228 => Self::Weekly,
-                229..600 => Self::Days,
                 600..1100 => Self::Monthly,
                 _ => Self::Rare,
             },
@@ -293,9 +292,11 @@ fn rounded(count: u64, by: u64) -> u64 {
 
 /// Joins the two neighbours that lose the fewest markers together; days between them that lose none are counted in.
 fn join_smallest(stretches: &mut Vec<Thinned>, days: &[Day]) {
-    let lost = |s: &Thinned| s.count_before.saturating_sub(s.count_after);
+    let fewer = |s: &Thinned| s.count_before.saturating_sub(s.count_after);
     let pairs = stretches.iter().zip(stretches.iter().skip(1)).enumerate();
-    let Some((at, (a, b))) = pairs.min_by_key(|(_, (a, b))| lost(a).saturating_add(lost(b))) else { return };
+    let Some((at, (a, b))) = pairs.min_by_key(|(_, (a, b))| fewer(a).saturating_add(fewer(b))) else {
+        return;
+    };
     let (first, last) = (a.first, b.last);
     let within = || days.iter().filter(|day| (first..=last).contains(&day.date));
     let before = within().map(|day| day.before).sum();

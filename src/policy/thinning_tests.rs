@@ -6,6 +6,9 @@ use super::retention_tests::{HOUR, at, marker};
 use crate::model::marker::Marker;
 use crate::model::time::Timestamp;
 
+/// Times of markers, and whether each is kept.
+type Kept = Vec<(Timestamp, bool)>;
+
 /// What is told of markers at these times, and whether each is kept.
 fn thinned(zone: &str, now: &str, markers: &[(Timestamp, bool)]) -> Vec<String> {
     let list: Vec<Marker> =
@@ -31,7 +34,7 @@ fn what_is_lost_is_told_by_the_calendar() {
     let with = |head: Vec<(Timestamp, bool)>| [head, tail.clone()].concat();
     let days =
         |start: &str, days: i64, minutes: i64, nth: i64| every(start, minutes, days * 1440 / minutes, nth);
-    let cases: &[(&str, Vec<(Timestamp, bool)>, &[&str])] = &[
+    let cases: &[(&str, Kept, &[&str])] = &[
         ("nothing is dropped", with(days("2026-01-03T00:00:00Z", 7, 60, 1)), &[]),
         (
             "the issue's example",
