@@ -246,6 +246,11 @@ impl<'a> Survey<'a> {
                 }
             }
         }
+        if dead < end {
+            // The cutoff went back: the position that it was is gone, or events are kept longer than before. What is
+            // left of the events before the chain's end stays readable.
+            stands.extend(Tape::new(events).entries(&reach, dead, end));
+        }
         let mut needed = vec![false; increments.len()];
         for stand in &stands {
             reach.mark(increments, *stand, &mut needed);

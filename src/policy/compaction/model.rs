@@ -156,9 +156,9 @@ impl<'a> Files<'a> {
         self.increments.retain(|one| !files.contains(&one.file));
         let written = self.write_increments(keep, level);
         if files.len() == 1 && keep.len() > sources.len() {
-            self.compressed += written
+            self.compressed += written;
         } else {
-            self.merged += written
+            self.merged += written;
         }
     }
 
@@ -166,10 +166,12 @@ impl<'a> Files<'a> {
     /// last one that may be folded, can still be reached. Tells how many steps it took.
     pub(super) fn compact(&mut self, positions: &[Position], wishes: &Wishes<'_>) -> usize {
         let bound = 100 + 4 * (self.increments.len() + self.events.len() + positions.len());
-        let last = self.events.iter().map(|one| one.end()).max().unwrap_or_default();
+        let last = self.events.iter().map(super::EventSpan::end).max().unwrap_or_default();
         let cutoff = super::cutoff(positions, wishes);
         let step = (last.0.saturating_sub(cutoff.0) / 16).max(1);
-        let singles = (cutoff.0..=last.0).step_by(usize::try_from(step).unwrap()).map(Seq);
+        // An old boundary whose events are folded away and at which no position stands is no promise.
+        let held = |seq: &Seq| self.events.iter().any(|one| one.first_seq <= *seq && *seq <= one.end());
+        let singles = (cutoff.0..=last.0).step_by(usize::try_from(step).unwrap()).map(Seq).filter(held);
         let reachable: Vec<Seq> = positions
             .iter()
             .map(|position| position.seq)

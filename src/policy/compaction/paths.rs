@@ -204,6 +204,19 @@ impl Tape {
         last.map_or(base, |piece| Seq(piece.to))
     }
 
+    /// Of each stretch of events without a gap that begins before `end`: the first position in it, not before `dead`,
+    /// that increments lead to. Without it nothing leads to the events after it.
+    pub(super) fn entries(&self, reach: &Reach, dead: Seq, end: Seq) -> Vec<Seq> {
+        let runs =
+            self.pieces.chunk_by(|a, b| a.run == b.run).filter_map(|run| Some((run.first()?, run.last()?)));
+        let overlapping = runs.filter(|(first, last)| first.from < end.0 && last.to > dead.0);
+        let entry = |(first, last): (&Piece, &Piece)| {
+            let within = dead.max(Seq(first.from))..=Seq(last.to);
+            reach.ways.keys().copied().filter(|seq| within.contains(seq)).min()
+        };
+        overlapping.filter_map(entry).collect()
+    }
+
     /// From where on the events to `target` cost the least together with the way to there, and their bytes.
     fn best_base(&self, reach: &Reach, target: Seq) -> Option<(Seq, u64)> {
         let lowest = self
