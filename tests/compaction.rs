@@ -57,3 +57,47 @@ fn every_marker_is_what_it_was_after_compaction() {
         log.writer().unwrap().close().unwrap();
     }
 }
+
+/// A segment that is rewritten keeps the places where increments end, markers or not: a replay begins there, and the
+/// next fold does.
+#[test]
+fn a_rewritten_segment_can_be_entered_where_an_increment_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::init(dir.path().join("log"), GraphKind::default()).unwrap();
+    let config = |keep_events: &str, compression: &str| {
+        let tier = "[tiers.rare]\nevery_nodes = 1000000\n";
+        let text = format!("{tier}[retention]\nkeep_events = \"{keep_events}\"\n[compression]\nenabled = {compression}\n");
+        std::fs::write(dir.path().join("log/snaplog.toml"), text).unwrap();
+    };
+    config("none", "false");
+    let writer = log.writer().unwrap();
+    let crawl = |from: i64, to: i64| {
+        for n in from..to {
+            writer.append_at(&Event::node(n), Timestamp(1_577_836_800_000_000 + n * DAY)).unwrap();
+            writer.commit().unwrap();
+        }
+    };
+    crawl(0, 20);
+    let folded_to = writer.mark(&snaplog::MarkOptions::default()).unwrap();
+    crawl(20, 90);
+    writer.close().unwrap();
+    let fold = CompactOptions::default();
+    assert!(log.compact(fold).unwrap().steps > 0);
+    // Events stay from now on, and the segment is compressed after the marker at the end of the increments has gone.
+    config("all", "true");
+    log.expire(&[folded_to.id]).unwrap();
+    let done = log.compact(CompactOptions { now: true, ..fold }).unwrap();
+    assert!(done.steps > 0, "{done:?}");
+    let graph = log.reader().unwrap().restore_seq(snaplog::Seq(60)).unwrap().graph;
+    assert_eq!(graph.counts().nodes, 60);
+    let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
+    assert!(report.sound, "{report:#?}");
+    // And folding goes on from there.
+    config("none", "true");
+    let writer = log.writer().unwrap();
+    writer.mark(&snaplog::MarkOptions::default()).unwrap();
+    writer.close().unwrap();
+    assert!(log.compact(fold).unwrap().steps > 0);
+    let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
+    assert!(report.sound, "{report:#?}");
+}

@@ -1,8 +1,10 @@
 //! Rewriting an event segment: without the events that snapshots hold, and compressed. What is left says the same.
 //!
-//! Records are taken from frame to frame as they are. Small frames are put together, and the markers that are not listed
-//! any more are left out. The segment that follows adopts the one that this takes the place of, so the new one says in
+//! Records are taken from frame to frame as they are. Small frames are put together, but not across a marker or the end of
+//! an increment, from which a replay may begin; the markers that are not listed any more are left out. The segment that follows adopts the one that this takes the place of, so the new one says in
 //! its header which one that is.
+
+use std::collections::HashSet;
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -82,6 +84,7 @@ pub(crate) fn rewrite(
         buffer: bytes,
         level,
         group: None,
+        ends: manifest.snapshots.iter().flat_map(|entry| &entry.increments).map(|one| one.to).collect(),
         time: head.time,
         next_seq: head.first_seq,
     };
@@ -238,6 +241,8 @@ struct Rewriter {
     buffer: Vec<u8>,
     level: u8,
     group: Option<Group>,
+    /// Where increments end: a frame must, too.
+    ends: HashSet<Seq>,
     time: Timestamp,
     next_seq: Seq,
 }
@@ -265,6 +270,10 @@ impl Rewriter {
                 if let Item::Change { ends_event, .. } = item {
                     group.inside = !ends_event;
                     group.events = group.events.saturating_add(u32::from(ends_event));
+                    let last = self.next_seq.0.saturating_add(u64::from(group.events)).saturating_sub(1);
+                    if ends_event && self.ends.contains(&Seq(last)) {
+                        self.close_group()?;
+                    }
                 }
                 Ok(())
             }
