@@ -66,7 +66,9 @@ fn a_rewritten_segment_can_be_entered_where_an_increment_ends() {
     let log = Log::init(dir.path().join("log"), GraphKind::default()).unwrap();
     let config = |keep_events: &str, compression: &str| {
         let tier = "[tiers.rare]\nevery_nodes = 1000000\n";
-        let text = format!("{tier}[retention]\nkeep_events = \"{keep_events}\"\n[compression]\nenabled = {compression}\n");
+        let text = format!(
+            "{tier}[retention]\nkeep_events = \"{keep_events}\"\n[compression]\nenabled = {compression}\n"
+        );
         std::fs::write(dir.path().join("log/snaplog.toml"), text).unwrap();
     };
     config("none", "false");

@@ -19,6 +19,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use compaction::Maintained;
 pub(crate) use compaction::prove;
@@ -277,9 +278,23 @@ impl Log {
     /// # Errors
     /// The log is as it was before the step that failed. [`Error::NoRoom`] says how much room that takes.
     pub fn compact(&self, options: CompactOptions) -> Result<Maintained> {
+        self.compact_until(options, None)
+    }
+
+    /// As [`compact`](Self::compact), broken off when `stop` becomes true: the step that is under way is given up, those
+    /// before it stand.
+    ///
+    /// # Errors
+    /// As [`compact`](Self::compact).
+    pub fn compact_until(
+        &self,
+        options: CompactOptions,
+        stop: Option<Arc<AtomicBool>>,
+    ) -> Result<Maintained> {
         let CompactOptions { retention, now, thorough } = options;
         let wish = Wish { retention, now, thorough };
-        match self.as_custodian(&Request::Compact { wish }, |host| compaction::maintain(host, wish))? {
+        let request = Request::Compact { wish };
+        match self.as_custodian_until(&request, stop, |host| compaction::maintain(host, wish))? {
             Outcome::Own(done) | Outcome::Answer(Answer::Maintained { done }) => Ok(done),
             Outcome::Answer(answer) => Err(declined(&answer)),
         }
@@ -287,8 +302,18 @@ impl Log {
 
     /// Runs `alone` in a session that needs no graph, or has the live writer do what is asked.
     fn as_custodian<T>(&self, request: &Request, alone: impl Fn(&Alone) -> Result<T>) -> Result<Outcome<T>> {
+        self.as_custodian_until(request, None, alone)
+    }
+
+    fn as_custodian_until<T>(
+        &self,
+        request: &Request,
+        stop: Option<Arc<AtomicBool>>,
+        alone: impl Fn(&Alone) -> Result<T>,
+    ) -> Result<Outcome<T>> {
         loop {
-            match Alone::open(Arc::clone(&self.storage), Arc::clone(&self.environment), self.config()?) {
+            let (storage, environment) = (Arc::clone(&self.storage), Arc::clone(&self.environment));
+            match Alone::open(storage, environment, self.config()?, stop.clone()) {
                 Ok(Some(host)) => return Ok(Outcome::Own(alone(&host)?)),
                 // What a crash left behind is recovered first.
                 Ok(None) => match self.writer() {

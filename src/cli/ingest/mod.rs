@@ -10,8 +10,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use snaplog::Writer;
 use snaplog::exchange::ingest::{self, Options, Report};
+use snaplog::{CompactOptions, Log, Writer};
 
 use super::Context;
 use super::failure::{Exit, Failure};
@@ -60,6 +60,10 @@ pub(super) struct IngestArgs {
     /// Forget how far the input was read before, and read all of it
     #[arg(long)]
     again: bool,
+
+    /// Leave retention and compaction to the next session, or to `snaplog compact`
+    #[arg(long)]
+    no_compact: bool,
 }
 
 const LONG_ABOUT: &str = "\
@@ -70,7 +74,10 @@ one. Reading stops at the first line that cannot be used; everything before it i
 
 The log remembers how far it has read each input, by the input's absolute path (standard input is `-`), with a sum of \
 what it read. Sending a file again adds nothing; of a file that grew only the new lines are read; a file that is not \
-what it was is read from its start. A line without a time (`ts`) takes that of the line before it.";
+what it was is read from its start. A line without a time (`ts`) takes that of the line before it.
+
+At the end, and on the way whenever a segment is full, retention is applied and what is old is compacted, as \
+`snaplog compact` would.";
 
 /// What an input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,11 +124,29 @@ pub(super) fn run(args: IngestArgs, context: &Context) -> Result<(), Failure> {
     } else {
         summary(&total, last_marker.map(|marker| marker.id.to_string()), seconds, context);
     }
+    if !args.no_compact && !total.interrupted && total.events_written > 0 {
+        compact(&log, &stop, context);
+    }
     if total.interrupted {
         context.out.say("interrupted: what was read is durable; the same command goes on from there");
         return Err(Failure::Told(Exit::Interrupted));
     }
     Ok(())
+}
+
+/// Applies retention and compacts. What was read is durable, whatever comes of it.
+fn compact(log: &Log, stop: &Arc<AtomicBool>, context: &Context) {
+    let options = CompactOptions { retention: true, ..CompactOptions::default() };
+    match log.compact_until(options, Some(Arc::clone(stop))) {
+        Ok(done) if !done.dropped.is_empty() => context.out.say(&format!(
+            "retention dropped {} of the markers; `snaplog list --deleted` shows them, `snaplog undelete` has them back",
+            number(u64::try_from(done.dropped.len()).unwrap_or(u64::MAX))
+        )),
+        Ok(_) => {}
+        Err(error) => context.out.warn(&format!(
+            "all that was read is in the log, but it could not be compacted ({error}); `snaplog compact` tries again"
+        )),
+    }
 }
 
 fn inputs(args: &IngestArgs) -> Result<Vec<Named>, Failure> {

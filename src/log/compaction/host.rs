@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::format::manifest::{Manifest, SegmentEntry};
 use crate::log::environment::Environment;
@@ -37,6 +38,8 @@ pub(crate) struct Alone {
     environment: Arc<dyn Environment>,
     config: Config,
     in_force: RefCell<InForce>,
+    /// Becomes true when what is under way is to be broken off.
+    stop: Option<Arc<AtomicBool>>,
     _lock: Box<dyn LockGuard>,
 }
 
@@ -46,6 +49,7 @@ impl Alone {
         storage: Shared,
         environment: Arc<dyn Environment>,
         config: Config,
+        stop: Option<Arc<AtomicBool>>,
     ) -> Result<Option<Self>> {
         let path = storage.location("");
         let lock = match storage.lock(&environment.owner()).map_err(Error::io("lock", path.clone()))? {
@@ -62,7 +66,7 @@ impl Alone {
         }
         store::remove_unfinished(storage.as_ref())?;
         store::reaffirm(storage.as_ref())?;
-        Ok(Some(Self { storage, environment, config, in_force: RefCell::new(in_force), _lock: lock }))
+        Ok(Some(Self { storage, environment, config, in_force: RefCell::new(in_force), stop, _lock: lock }))
     }
 }
 
@@ -102,6 +106,6 @@ impl Host for Alone {
     }
 
     fn is_stopping(&self) -> bool {
-        false
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 }

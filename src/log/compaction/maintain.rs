@@ -102,8 +102,11 @@ pub(crate) fn maintain(host: &impl Host, wish: Wish) -> Result<Maintained> {
         if host.is_stopping() {
             return Ok(done);
         }
-        let outcome =
-            steps::work(host, &in_force, &step).map_err(|error| no_room(error, &in_force, &step))?;
+        let outcome = match steps::work(host, &in_force, &step) {
+            // Broken off: what was written is gone, the log is as it was before the step.
+            Err(Error::Closed) if host.is_stopping() => return Ok(done),
+            outcome => outcome.map_err(|error| no_room(error, &in_force, &step))?,
+        };
         let mut retired = 0_u64;
         let applied = host.change(&mut |manifest| {
             let trashed = manifest.trash.len();
