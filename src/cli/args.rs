@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
-use super::{Context, completions, demo, dump, ingest, init, list, man, mark, pin, restore, stats, verify};
+use super::{
+    Context, compact, completions, demo, dump, ingest, init, list, man, mark, pin, prune, restore, stats,
+    undelete, verify,
+};
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
 #[derive(Debug, Parser)]
@@ -119,6 +122,9 @@ pub(super) enum Command {
     Restore(restore::RestoreArgs),
     Demo(demo::DemoArgs),
     Verify(verify::VerifyArgs),
+    Prune(prune::PruneArgs),
+    Undelete(undelete::UndeleteArgs),
+    Compact(compact::CompactArgs),
     Dump(dump::DumpArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -137,6 +143,9 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
         Command::Restore(args) => restore::run(args, context),
         Command::Demo(args) => demo::run(args, context),
         Command::Verify(args) => verify::run(args, context),
+        Command::Prune(args) => prune::run(args, context),
+        Command::Undelete(args) => undelete::run(args, context),
+        Command::Compact(args) => compact::run(args, context),
         Command::Dump(args) => dump::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),

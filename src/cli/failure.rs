@@ -184,7 +184,9 @@ fn exit_of(error: &Error) -> Exit {
         Error::Poisoned { cause } => exit_of(cause),
         // Only the first is about the command line as it was typed; the others depend on what is in the log.
         Error::Selector(SelectorError::BadSelector { .. }) | Error::BadMarker { .. } => Exit::Usage,
-        Error::Selector(_) | Error::NoSuchSeq { .. } | Error::NotALog { .. } => Exit::NotFound,
+        Error::Selector(_) | Error::NoSuchSeq { .. } | Error::Folded { .. } | Error::NotALog { .. } => {
+            Exit::NotFound
+        }
         Error::Locked { .. } | Error::NoAnswer { .. } => Exit::Locked,
         error if error.is_damage() => Exit::Damage,
         _ => Exit::Failed,
@@ -242,6 +244,12 @@ mod tests {
             (selector(SelectorError::BadSelector { text: "m".into(), hint: "h" }), Exit::Usage),
             (Error::NotALog { path: path() }, Exit::NotFound),
             (Error::NoSuchSeq { asked: Seq(9), last: Seq(3) }, Exit::NotFound),
+            (Error::Folded { asked: Seq(9), kept_from: Seq(30) }, Exit::NotFound),
+            (Error::Unreachable { path: path(), marker: MarkerId(7) }, Exit::Failed),
+            (
+                Error::NoRoom { path: path(), needed: 9, source: io::ErrorKind::StorageFull.into() },
+                Exit::Failed,
+            ),
             (selector(no_marker), Exit::NotFound),
             (selector(two), Exit::NotFound),
             (damage(Fault::Meaning { what: "w" }), Exit::Damage),

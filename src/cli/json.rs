@@ -135,6 +135,47 @@ pub(super) struct MarkDocument {
     pub(super) marker: MarkerDocument,
 }
 
+/// What retention drops, or would drop.
+#[derive(Debug, Serialize)]
+pub(super) struct PruneDocument {
+    pub(super) markers: Vec<VerdictDocument>,
+    pub(super) bytes_freed: u64,
+    pub(super) thinning: Vec<String>,
+    pub(super) done: bool,
+    pub(super) dropped: Vec<String>,
+    pub(super) reclaimed: Vec<String>,
+    pub(super) undelete_until: Option<String>,
+}
+
+/// What becomes of a marker.
+#[derive(Debug, Serialize)]
+pub(super) struct VerdictDocument {
+    pub(super) id: String,
+    pub(super) keep: bool,
+    pub(super) reasons: Vec<String>,
+}
+
+/// Markers that were had back.
+#[derive(Debug, Serialize)]
+pub(super) struct UndeleteDocument {
+    pub(super) undeleted: Vec<String>,
+}
+
+/// What a compaction did.
+#[derive(Debug, Serialize)]
+pub(super) struct CompactDocument {
+    pub(super) dropped: Vec<String>,
+    pub(super) reclaimed: Vec<String>,
+    pub(super) steps: u64,
+    pub(super) bytes_written: u64,
+    pub(super) bytes_retired: u64,
+    pub(super) bytes_removed: u64,
+    pub(super) bytes_before: u64,
+    pub(super) bytes_after: u64,
+    pub(super) undelete_until: Option<String>,
+    pub(super) seconds: f64,
+}
+
 /// A log in figures.
 #[derive(Debug, Serialize)]
 pub(super) struct StatsDocument {

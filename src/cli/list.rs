@@ -1,17 +1,24 @@
 //! `snaplog list`.
 
+mod holding;
+
+use std::collections::HashMap;
+
 use snaplog::policy::selector::SelectorError;
-use snaplog::{Error, Log, Marker, Reader, Seq};
+use snaplog::{Error, Log, Marker, Reader};
 
 use super::Context;
+use super::compact::end_of_grace;
 use super::failure::{Exit, Failure, Report};
 use super::json::{ListDocument, MarkerDocument};
 use super::output::{Align, Table, number, size};
+use holding::Holding;
 
 /// List the markers: the points that can be restored
 ///
-/// Newest first, under --json oldest first. SIZE is what was written between the marker before and this one: what it
-/// costs to keep. A time as it is shown here can be given to `restore --to`.
+/// Newest first, under --json oldest first. SIZE is what the log holds for this marker alone: the changes since the one
+/// before it. A time as it is shown here can be given to `restore --to`. Markers that retention has dropped are shown
+/// with --deleted; under --json they always are.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Exit status:
@@ -30,6 +37,10 @@ pub(super) struct ListArgs {
     /// Only the newest N
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
+
+    /// Also those that were dropped and can still be had back, and until when
+    #[arg(long)]
+    deleted: bool,
 }
 
 /// Lists the markers.
@@ -41,6 +52,11 @@ pub(super) fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
         check_tier(&log, &reader, tier)?;
         markers.retain(|marker| marker.tiers.contains(tier));
     }
+    let all = markers.len();
+    if !args.deleted && !context.json {
+        markers.retain(|marker| marker.expired.is_none());
+    }
+    let hidden = all.saturating_sub(markers.len());
     if let Some(limit) = args.limit {
         markers.drain(..markers.len().saturating_sub(limit));
     }
@@ -48,7 +64,12 @@ pub(super) fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
         let document = ListDocument { log_id: reader.log_id().to_string(), markers };
         context.out.json(&document)?;
     } else {
-        print(&markers, context)?;
+        let ends: HashMap<String, String> = (reader.markers().iter())
+            .filter_map(|marker| {
+                Some((marker.id.to_string(), end_of_grace(marker.expired?, &reader).to_string()))
+            })
+            .collect();
+        print(&markers, &ends, hidden, context)?;
     }
     soundness(&reader)
 }
@@ -56,23 +77,19 @@ pub(super) fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
 /// All markers, oldest first, with what the log says about each.
 pub(super) fn documents(reader: &Reader) -> Vec<MarkerDocument> {
     let restorable = reader.restorable();
-    let segments = reader.segments();
-    let is_compressed = |seq: Seq| {
-        let holding = segments.iter().rfind(|segment| segment.from <= seq && seq <= segment.to);
-        holding.is_some_and(|segment| segment.compressed)
+    let holding = Holding::of(reader);
+    let before = std::iter::once(None).chain(reader.markers().iter().map(Some));
+    let document = |(marker, before): (&Marker, Option<&Marker>)| {
+        let bytes = holding.bytes(before, marker);
+        MarkerDocument::new(marker, bytes, holding.is_compressed(marker.seq), restorable.contains(marker.seq))
     };
-    let mut before = 0;
-    let document = |marker: &Marker| {
-        let bytes = marker.position.saturating_sub(before);
-        before = marker.position;
-        MarkerDocument::new(marker, bytes, is_compressed(marker.seq), restorable.contains(marker.seq))
-    };
-    reader.markers().iter().map(document).collect()
+    reader.markers().iter().zip(before).map(document).collect()
 }
 
 /// That a tier has markers, or is at least one of the configuration's.
 fn check_tier(log: &Log, reader: &Reader, tier: &str) -> Result<(), Failure> {
-    if log.config()?.tier(tier).is_some() {
+    let has_tier = |marker: &Marker| marker.tiers.iter().any(|one| one == tier);
+    if log.config()?.tier(tier).is_some() || reader.markers().iter().any(has_tier) {
         return Ok(());
     }
     match reader.select(&snaplog::Selector::Latest, Some(tier)) {
@@ -81,15 +98,35 @@ fn check_tier(log: &Log, reader: &Reader, tier: &str) -> Result<(), Failure> {
     }
 }
 
-fn print(markers: &[MarkerDocument], context: &Context) -> Result<(), Failure> {
+/// `ends`: when the grace of each dropped marker is over.
+fn print(
+    markers: &[MarkerDocument],
+    ends: &HashMap<String, String>,
+    hidden: usize,
+    context: &Context,
+) -> Result<(), Failure> {
+    let tell_hidden = || {
+        if hidden > 0 {
+            let (verb, them) = if hidden == 1 { (" is", "it") } else { ("s are", "them") };
+            context.out.say(&format!(
+                "{hidden} dropped marker{verb} not shown: --deleted shows {them}, `snaplog undelete` has {them} back"
+            ));
+        }
+    };
     let Some(newest) = markers.last() else {
+        if hidden > 0 {
+            tell_hidden();
+            return Ok(());
+        }
         context
             .out
             .say("no markers yet: `snaplog ingest` places them as snaplog.toml says, `snaplog mark` by hand");
         return Ok(());
     };
-    context.out.table(&table(markers))?;
-    let example = markers.iter().rfind(|marker| marker.restorable).unwrap_or(newest);
+    context.out.table(&table_of(markers, ends))?;
+    tell_hidden();
+    let example =
+        markers.iter().rfind(|marker| marker.restorable && marker.expired.is_none()).unwrap_or(newest);
     let dir = context.dir.display().to_string();
     let at = if dir == "." { String::new() } else { format!(" -d {}", quoted(&dir)) };
     context.out.say(&format!("restore one with: snaplog{at} restore --to {} -o graph.ndjson", example.id));
@@ -98,6 +135,10 @@ fn print(markers: &[MarkerDocument], context: &Context) -> Result<(), Failure> {
 
 /// The markers, which come oldest first, newest first.
 pub(super) fn table(markers: &[MarkerDocument]) -> Table {
+    table_of(markers, &HashMap::new())
+}
+
+fn table_of(markers: &[MarkerDocument], ends: &HashMap<String, String>) -> Table {
     let mut table = Table::new(&[
         ("ID", Align::Left),
         ("TIME (UTC)", Align::Left),
@@ -116,19 +157,20 @@ pub(super) fn table(markers: &[MarkerDocument]) -> Table {
             number(marker.nodes),
             number(marker.edges),
             size(marker.bytes),
-            dash(flags(marker).join(",")),
+            dash(flags(marker, ends.get(&marker.id)).join(",")),
             dash(marker.label.clone().unwrap_or_default()),
         ]);
     }
     table
 }
 
-fn flags(marker: &MarkerDocument) -> Vec<&'static str> {
+fn flags(marker: &MarkerDocument, ends: Option<&String>) -> Vec<String> {
+    let gone = ends.filter(|_| !marker.pinned).map(|time| format!(" (gone on {time})")).unwrap_or_default();
     let all = [
-        (marker.pinned, "pinned"),
-        (marker.expired.is_some(), "expired"),
-        (marker.compressed, "compressed"),
-        (!marker.restorable, "not restorable"),
+        (marker.pinned, "pinned".to_owned()),
+        (marker.expired.is_some(), format!("dropped{gone}")),
+        (marker.compressed, "compressed".to_owned()),
+        (!marker.restorable, "not restorable".to_owned()),
     ];
     all.into_iter().filter_map(|(on, name)| on.then_some(name)).collect()
 }

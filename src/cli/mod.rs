@@ -3,6 +3,7 @@
 //! A command is a struct of arguments and `fn run(args, &Context) -> Result<(), Failure>`; [`args`] lists them all.
 
 mod args;
+mod compact;
 mod completions;
 mod demo;
 mod dump;
@@ -19,8 +20,10 @@ mod output;
 mod path_text;
 mod pin;
 mod progress;
+mod prune;
 mod restore;
 mod stats;
+mod undelete;
 mod verify;
 
 use std::ffi::OsString;

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
+use snaplog::MarkerId;
 
 use super::failure::{Exit, Failure, Report};
 use super::json::ErrorDocument;
@@ -248,6 +249,24 @@ pub(crate) fn number(n: u64) -> String {
     text
 }
 
+/// `m1-m5, m7` for ids in ascending order.
+pub(crate) fn ranges(ids: &[MarkerId]) -> String {
+    let mut runs: Vec<(MarkerId, MarkerId)> = Vec::new();
+    for id in ids {
+        match runs.last_mut() {
+            Some((_, last)) if last.0.saturating_add(1) == id.0 => *last = *id,
+            _ => runs.push((*id, *id)),
+        }
+    }
+    if runs.is_empty() {
+        return "none".to_owned();
+    }
+    let show = |(first, last): &(MarkerId, MarkerId)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    };
+    runs.iter().map(show).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,6 +293,13 @@ mod tests {
         for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(number(n), text);
         }
+    }
+
+    #[test]
+    fn markers_are_listed_as_ranges() {
+        let ids = |ids: &[u64]| ids.iter().copied().map(MarkerId).collect::<Vec<_>>();
+        assert_eq!(ranges(&ids(&[])), "none");
+        assert_eq!(ranges(&ids(&[1, 2, 3, 5, 7, 8])), "m1-m3, m5, m7-m8");
     }
 
     #[test]

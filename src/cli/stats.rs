@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use snaplog::{GraphKind, Log, Reader};
+use snaplog::{GraphKind, Log, Marker, Reader, Timestamp};
 
 use super::Context;
 use super::failure::Failure;
@@ -71,12 +71,17 @@ fn collect(log: &Log, reader: &Reader) -> Result<StatsDocument, Failure> {
         },
         segments: length(segments.len()),
         compressed_segments: length(segments.iter().filter(|segment| segment.compressed).count()),
-        last_marker: markers.last().map(|marker| marker.time.clone()),
+        last_marker: newest(reader).map(|marker| marker.time.to_string()),
+        last_prune: reader.last_prune().map(|time| time.to_string()),
         // Nothing records them yet.
-        last_prune: None,
         last_verify: None,
         last_drill: None,
     })
+}
+
+/// The newest marker that is not dropped.
+fn newest(reader: &Reader) -> Option<&Marker> {
+    reader.markers().iter().rfind(|marker| marker.expired.is_none())
 }
 
 /// What is alive after the last event; unknown if the log cannot be read to there.
@@ -135,23 +140,18 @@ fn for_people(stats: &StatsDocument) -> String {
                 "{}{}{}{lost}",
                 number(markers.total),
                 plus(markers.pinned, "pinned"),
-                plus(markers.expired, "expired"),
+                plus(markers.expired, "dropped that can be had back"),
             ),
         ),
         ("  by tier", tiers.join(", ")),
         ("last marker", never(&stats.last_marker)),
         ("size", size(bytes.total)),
         (
-            "  events",
-            format!(
-                "{} in {} segment{}, {} compressed{}",
-                size(bytes.events),
-                number(stats.segments),
-                if stats.segments == 1 { "" } else { "s" },
-                number(stats.compressed_segments),
-                ratio(bytes),
-            ),
+            "  segments",
+            format!("{}, {} of them compressed", number(stats.segments), number(stats.compressed_segments)),
         ),
+        ("  raw", format!("{}{}", size(bytes.raw), ratio(bytes))),
+        ("  events", size(bytes.events)),
         ("  snapshots", size(bytes.snapshots)),
         ("  trash", size(bytes.trash)),
         ("last prune", never(&stats.last_prune)),
@@ -165,12 +165,12 @@ fn for_people(stats: &StatsDocument) -> String {
     text
 }
 
-/// What compression saves, where there is any.
+/// How many bytes there would be for each one that is stored, in tenths.
 fn ratio(bytes: &ByteTotals) -> String {
     let stored = bytes.events.saturating_add(bytes.snapshots);
-    match bytes.raw.saturating_sub(stored).saturating_mul(100).checked_div(bytes.raw) {
-        Some(percent) if percent > 0 => format!("; {} before compression, {percent}% saved", size(bytes.raw)),
-        _ => String::new(),
+    match bytes.raw.saturating_mul(10).checked_div(stored) {
+        Some(tenths) => format!(" before compression, ratio {}.{}", tenths / 10, tenths % 10),
+        None => String::new(),
     }
 }
 
@@ -198,6 +198,8 @@ fn prometheus(stats: &StatsDocument, reader: &Reader) -> String {
     metric("markers", "Markers that can be chosen.", &one(Some(stats.markers.total)));
     metric("markers_restorable", "Markers whose files are all there.", &one(Some(stats.markers.restorable)));
     metric("markers_pinned", "Markers that are pinned.", &one(Some(stats.markers.pinned)));
+    let dropped = [(String::new(), stats.markers.expired.to_string())];
+    metric("markers_dropped", "Markers that were dropped and can be had back.", &dropped);
     let tiers: Vec<_> = stats.markers.by_tier.iter().map(|(tier, n)| labelled("tier", tier, *n)).collect();
     metric("tier_markers", "Markers by tier; a marker may be of several.", &tiers);
     let ByteTotals { total, events, snapshots, trash, raw } = stats.bytes;
@@ -207,9 +209,12 @@ fn prometheus(stats: &StatsDocument, reader: &Reader) -> String {
     metric("raw_bytes", "Size of the segments before compression.", &one(Some(raw)));
     metric("segments", "Segments.", &one(Some(stats.segments)));
     metric("segments_compressed", "Segments that are compressed.", &one(Some(stats.compressed_segments)));
-    let time: Vec<_> =
-        reader.markers().last().map(|marker| (String::new(), seconds(marker.time.0))).into_iter().collect();
-    metric("last_marker_timestamp_seconds", "Time of the newest marker.", &time);
+    let at = |time: Option<Timestamp>| {
+        time.map(|time| (String::new(), seconds(time.0))).into_iter().collect::<Vec<_>>()
+    };
+    let newest = newest(reader).map(|marker| marker.time);
+    metric("last_marker_timestamp_seconds", "Time of the newest marker.", &at(newest));
+    metric("last_prune_timestamp_seconds", "When markers were last dropped.", &at(reader.last_prune()));
     let sound = u64::from(reader.restorable().is_whole());
     metric("sound", "1 if all files are there with sound headers, 0 if not.", &one(Some(sound)));
     text

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use snaplog::SystemEnvironment;
 use snaplog::policy::units::parse_duration;
 use snaplog::storage::{LocalStorage, Storage};
 use snaplog::upkeep::verify::{Finding, Level, Options, Report, verify_in};
+use snaplog::{MarkerId, SystemEnvironment};
 
 use super::Context;
 use super::failure::{Exit, Failure};
@@ -130,31 +130,7 @@ fn place(fault: &Finding) -> String {
 
 /// `m1-m5, m7` for a list of names in order.
 fn ranges(names: &[String]) -> String {
-    let numbers: Vec<u64> = names.iter().filter_map(|name| name.strip_prefix('m')?.parse().ok()).collect();
-    let mut runs: Vec<(u64, u64)> = Vec::new();
-    for n in numbers {
-        match runs.last_mut() {
-            Some((_, last)) if last.saturating_add(1) == n => *last = n,
-            _ => runs.push((n, n)),
-        }
-    }
-    if runs.is_empty() {
-        return "none".to_owned();
-    }
-    let show = |(first, last): &(u64, u64)| {
-        if first == last { format!("m{first}") } else { format!("m{first}-m{last}") }
-    };
-    runs.iter().map(show).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn markers_are_listed_as_ranges() {
-        let names = |ids: &[u64]| ids.iter().map(|n| format!("m{n}")).collect::<Vec<_>>();
-        assert_eq!(ranges(&names(&[])), "none");
-        assert_eq!(ranges(&names(&[1, 2, 3, 5, 7, 8])), "m1-m3, m5, m7-m8");
-    }
+    let ids: Vec<MarkerId> =
+        names.iter().filter_map(|name| name.strip_prefix('m')?.parse().ok().map(MarkerId)).collect();
+    super::output::ranges(&ids)
 }

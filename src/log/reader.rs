@@ -17,7 +17,7 @@ use crate::model::graph::Graph;
 use crate::model::marker::{GraphKind, Marker};
 use crate::model::position::{LogId, Seq};
 use crate::model::time::Timestamp;
-use crate::policy::compaction::{Path, Reachable};
+use crate::policy::compaction::{IncrementSpan, Path, Reachable};
 use crate::policy::config::Config;
 use crate::policy::retention::{self, Verdict};
 use crate::policy::selector::{Choice, Selector, choose};
@@ -119,6 +119,11 @@ impl Reader {
     /// When the log was made.
     pub fn created(&self) -> Timestamp {
         self.view.in_force.manifest.created
+    }
+
+    /// When markers were last dropped, if any ever were.
+    pub fn last_prune(&self) -> Option<Timestamp> {
+        self.view.in_force.manifest.pruned
     }
 
     /// The last event; `Seq(0)` if there is none.
@@ -299,6 +304,11 @@ impl Reader {
             }
         });
         snapshots.chain(events).collect()
+    }
+
+    /// The net changes that the snapshot segments hold, in the order of the files.
+    pub fn increments(&self) -> Vec<IncrementSpan> {
+        spans::spans(&self.view.in_force.manifest).0
     }
 
     /// What retention keeps and drops by what snaplog.toml says, marker by marker, and why.

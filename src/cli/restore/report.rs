@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use snaplog::format::names::{self, FileName};
 use snaplog::{Fingerprint, Reader, Restored, Timestamp};
 
 use super::Format;
@@ -114,9 +115,13 @@ impl Told {
         let document = &self.document;
         let mut text = format!("would restore {}\n  chosen: {}\n", self.point(), document.reason);
         for read in &document.segments {
+            let what = match names::parse(&read.file) {
+                Some(FileName::Snapshot(_)) => "net changes of events",
+                _ => "events",
+            };
             let _ = writeln!(
                 text,
-                "  read:   {}, events {} to {}, {}",
+                "  read:   {}, {what} {} to {}, {}",
                 read.file,
                 number(read.from),
                 number(read.to),
