@@ -51,7 +51,8 @@ pub mod upkeep;
 
 pub use log::{
     Appended, CompactOptions, Environment, Error, FixedEnvironment, Log, Maintained, MarkOptions,
-    PlannedRead, Reader, Restored, Result, SegmentInfo, Status, SystemEnvironment, Usage, Writer,
+    PlannedRead, Reader, Restored, Result, SegmentInfo, StateAttrs, StateRow, StateStream, Status,
+    SystemEnvironment, Usage, Writer,
 };
 pub use model::event::{Attrs, Event, Refusal};
 pub use model::fingerprint::Fingerprint;

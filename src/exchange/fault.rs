@@ -243,6 +243,9 @@ pub enum WriteError {
     /// A stored value does not decode: memory or a file is damaged.
     #[error("a stored value does not decode")]
     Decode(#[from] DecodeError),
+    /// The log that is written out cannot be read, or is not what its marker says.
+    #[error(transparent)]
+    Log(#[from] crate::log::Error),
 }
 
 /// A position in a text of several lines.

@@ -13,6 +13,8 @@ mod snapshot;
 pub(crate) mod spans;
 mod store;
 mod strays;
+mod stream;
+mod tally;
 mod usage;
 mod view;
 mod writer;
@@ -27,14 +29,18 @@ pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
 pub use error::{Error, Result};
 pub use reader::{PlannedRead, Reader, Restored, SegmentInfo};
 pub(crate) use snapshot::SnapshotFile;
+pub use stream::{StateAttrs, StateRow, StateStream};
 pub use usage::Usage;
 pub use writer::{Appended, MarkOptions, Status, Writer};
 
 pub(crate) use frames::{Segment, Step};
 pub(crate) use reader::check_marker;
 pub(crate) use replay::{Place, Replay, Until, Visitor};
+pub(crate) use store::{load, swap};
 pub(crate) use strays::find as find_strays;
+pub(crate) use tally::Tally;
 pub(crate) use view::{Piece, View};
+pub(crate) use writer::remember;
 
 use crate::format::manifest::Manifest;
 use crate::format::names;

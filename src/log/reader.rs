@@ -10,6 +10,7 @@ use super::replay::{Nobody, Replay, Until};
 use super::snapshot::SnapshotFile;
 use super::spans;
 use super::store::Shared;
+use super::stream::StateStream;
 use super::view::{Piece, View};
 use crate::format::manifest::SnapshotEntry;
 use crate::format::names;
@@ -224,7 +225,12 @@ impl Reader {
     /// Goes to `until` by the cheapest road. Where compaction took a file away meanwhile, it is tried again with the
     /// manifest that is in force by then.
     fn restore_until(&self, until: Until) -> Result<Restored> {
-        let mut outcome = restore_until(&self.view, until);
+        self.with_files(|view| restore_until(view, until))
+    }
+
+    /// Does `work` with the view; where compaction took a file away meanwhile, with that of the manifest in force by then.
+    fn with_files<T>(&self, work: impl Fn(&View) -> Result<T>) -> Result<T> {
+        let mut outcome = work(&self.view);
         let mut generation = self.view.in_force.manifest.generation;
         while let Err(Error::Missing { .. }) = outcome {
             let newer = View::for_reading(Arc::clone(&self.view.storage))?;
@@ -232,9 +238,34 @@ impl Reader {
                 break;
             }
             generation = newer.in_force.manifest.generation;
-            outcome = restore_until(&newer, until);
+            outcome = work(&newer);
         }
         outcome
+    }
+
+    /// The state at a marker, to be read row by row; see [`StateStream`]. `None` for multigraphs: the order of their
+    /// edges is that of neighbour slots, which takes a sort over all of them.
+    ///
+    /// # Errors
+    /// Damage; [`Error::Folded`] if the marker's events are gone.
+    pub fn stream(&self, marker: &Marker) -> Result<Option<StateStream>> {
+        if self.kind().multigraph {
+            return Ok(None);
+        }
+        if marker.seq > self.last_seq() {
+            return Err(self.cut_short(marker.seq));
+        }
+        self.with_files(|view| StateStream::open(view, marker)).map(Some)
+    }
+
+    /// About how many bytes the rows take, uncompressed, that a restore of the graph after `seq` reads from snapshots; 0 if
+    /// it reads events alone.
+    pub fn snapshot_bytes(&self, seq: Seq) -> u64 {
+        let manifest = &self.view.in_force.manifest;
+        let raw: Vec<u64> =
+            manifest.snapshots.iter().flat_map(|file| &file.increments).map(|i| i.raw_bytes).collect();
+        let path = self.view.path(seq).map(|path| path.increments).unwrap_or_default();
+        path.iter().filter_map(|at| raw.get(*at)).sum()
     }
 
     fn cut_short(&self, asked: Seq) -> Error {

@@ -1,6 +1,7 @@
 //! Events, values, the in-memory graph, fingerprints. No I/O and no files here.
 
 pub mod event;
+pub(crate) mod facts;
 pub mod fingerprint;
 pub mod graph;
 pub mod id;

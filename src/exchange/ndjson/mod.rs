@@ -23,4 +23,4 @@ mod write;
 mod tests;
 
 pub use read::{Item, Line, LineError, MarkRequest, parse_line};
-pub use write::{write_edge, write_graph, write_graph_to, write_node, write_state};
+pub use write::{write_edge, write_graph, write_graph_to, write_node, write_state, write_stream};

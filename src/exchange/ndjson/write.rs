@@ -6,6 +6,7 @@ use crate::codec::DecodeError;
 use crate::exchange::fault::WriteError;
 use crate::exchange::json_write::{self, Object, Spacing};
 use crate::exchange::order;
+use crate::log::{StateRow, StateStream};
 use crate::model::graph::Graph;
 use crate::model::id::IdRef;
 use crate::model::value::TAG_NULL;
@@ -34,6 +35,27 @@ pub fn write_graph_to(graph: &Graph, out: &mut dyn io::Write) -> Result<(), Writ
         write_state(item.key(), item.entry(), item.encoded(), &mut buffer)?;
         order::flush_if_full(&mut buffer, out)?;
     }
+    out.write_all(&buffer)?;
+    Ok(())
+}
+
+/// Writes the state at a marker as lines, the same as [`write_graph_to`] writes of the graph there, without holding it in
+/// memory: see [`StateStream`] for what is held.
+///
+/// # Errors
+/// As [`write_graph_to`]; [`WriteError::Log`] if the log is damaged, or its rows are not what the marker says, which is
+/// known only when all are written: whoever cannot take lines back calls [`StateStream::prove`] before.
+pub fn write_stream(stream: &StateStream, out: &mut dyn io::Write) -> Result<(), WriteError> {
+    let mut buffer = Vec::new();
+    stream.visit::<WriteError>(|row| {
+        match row {
+            StateRow::Graph { attrs } => write_graph(attrs.iter(), &mut buffer)?,
+            StateRow::Node { id, attrs } => write_node(id, attrs.iter(), &mut buffer)?,
+            StateRow::Edge { src, dst, attrs } => write_edge(src, dst, None, attrs.iter(), &mut buffer)?,
+            StateRow::Item { key, entry, value } => write_state(key, entry, value, &mut buffer)?,
+        }
+        Ok(order::flush_if_full(&mut buffer, out)?)
+    })?;
     out.write_all(&buffer)?;
     Ok(())
 }

@@ -141,12 +141,12 @@ impl<'a> Cursor<'a> {
 /// each source at a time. From the empty graph on, this is the state itself.
 ///
 /// Entries that `wanted` does not ask for are left out, and chunks that hold no other are not read.
-pub(crate) fn merge(
+pub(crate) fn merge<E: From<Error>>(
     sources: &[Source],
     kind: RowKind,
     wanted: Wanted<'_>,
-    mut emit: impl FnMut(&Entry<'_>) -> Result<()>,
-) -> Result<()> {
+    mut emit: impl FnMut(&Entry<'_>) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
     let mut cursors: Vec<_> = sources.iter().map(|source| Cursor::new(source, kind, wanted)).collect();
     let mut heap = Heap::with_capacity(cursors.len());
     for (at, cursor) in cursors.iter().enumerate() {
@@ -181,7 +181,7 @@ pub(crate) fn merge(
             let stands = before.row.map(|row| row.layout(ordinal, &mut scratch));
             if after.replaces != stands && !(kind == RowKind::Graph && stands == Some(Sum::default())) {
                 let error = pair.last().and_then(|at| cursors.get(*at)).map(Cursor::inconsistent);
-                return error.map_or(Ok(()), Err);
+                return error.map_or(Ok(()), |error| Err(error.into()));
             }
         }
         if let (Some(oldest), Some(newest)) = (entry(same.first()), entry(same.last()))

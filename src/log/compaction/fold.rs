@@ -79,7 +79,7 @@ pub(crate) fn fold(
             if needs.wants(entry, kind) {
                 fetched.push(OwnedEntry::new(entry));
             }
-            Ok(())
+            Ok::<_, Error>(())
         })?;
     }
     let mut delta = Delta::new(kind, from, needs);

@@ -14,7 +14,9 @@ mod owned;
 mod steps;
 mod write;
 
-pub(crate) use cursor::Source;
+pub(crate) use cursor::{Source, merge};
+pub(crate) use delta::count_birth;
+pub(crate) use fold::{InMemory, fold};
 pub(crate) use host::{Alone, Host};
 pub use maintain::Maintained;
 pub(crate) use maintain::{Wish, expire, maintain, undelete};

@@ -588,7 +588,7 @@ impl Core {
 }
 
 /// Puts `source` in the place of what was known of it, as the one that was read last.
-pub(super) fn remember(sources: &mut Vec<Source>, source: Source) {
+pub(crate) fn remember(sources: &mut Vec<Source>, source: Source) {
     sources.retain(|known| known.name != source.name);
     sources.push(source);
     let surplus = sources.len().saturating_sub(MAX_SOURCES);

@@ -6,6 +6,8 @@ mod maintenance;
 mod open;
 mod segments;
 
+pub(crate) use self::core::remember;
+
 pub use self::core::{Appended, MarkOptions};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,35 +2,11 @@
 
 use super::{EdgeRow, Graph, ItemRow, NodeRow};
 use crate::codec::Encoder;
-use crate::model::fingerprint::{Fingerprint, Sum, tag};
+use crate::model::facts::Facts;
+use crate::model::fingerprint::{Fingerprint, Sum};
 use crate::model::image::Image;
 use crate::model::position::{EdgeOrd, ItemOrd, NameOrd, NodeOrd};
 use crate::model::row::Row;
-
-/// Hashes of one fact after another, in one buffer.
-struct Facts {
-    buffer: Encoder,
-    sum: Sum,
-}
-
-impl Facts {
-    fn new() -> Self {
-        Self { buffer: Encoder::new(), sum: Sum::default() }
-    }
-
-    /// Adds the hash of the fact that `write` writes behind `tag`.
-    fn add(&mut self, tag: u8, write: impl FnOnce(&mut Encoder)) {
-        self.buffer.clear();
-        self.buffer.u8(tag);
-        write(&mut self.buffer);
-        self.sum.add(Sum::of(self.buffer.as_slice()));
-    }
-
-    /// These facts as the content, and the row as the layout.
-    fn with_layout(mut self, ordinal: u32, row: &Row<'_>) -> Fingerprint {
-        Fingerprint { content: self.sum, layout: row.layout(ordinal, &mut self.buffer) }
-    }
-}
 
 impl Graph {
     /// The fingerprint, from nothing but what is alive.
@@ -63,57 +39,37 @@ impl Graph {
 
     pub(super) fn node_sum(&self, ord: NodeOrd, row: &NodeRow) -> Fingerprint {
         let (id, image) = row.parts();
-        let mut content = Facts::new();
-        content.add(tag::NODE, |to| to.raw(id));
-        self.attr_facts(&mut content, tag::NODE_ATTR, image, |to| to.raw(id));
-        content.with_layout(ord.0, &Row::Node { id, attrs: image })
+        let mut facts = Facts::new();
+        let content = facts.node(id, image, |name| self.names.text(name));
+        let row = Row::Node { id, attrs: image };
+        Fingerprint { content, layout: row.layout(ord.0, facts.scratch()) }
     }
 
     pub(super) fn edge_sum(&self, ord: EdgeOrd, row: &EdgeRow) -> Fingerprint {
         let id = |end: NodeOrd| self.nodes.get(end.0).map(|row| row.parts().0).unwrap_or_default();
         let (parallel, image) = row.parts(self.kind);
-        let (mut first, mut second) = (id(row.src), id(row.dst));
-        if !self.kind.directed && first > second {
-            std::mem::swap(&mut first, &mut second);
-        }
-        let name = |to: &mut Encoder| {
-            to.raw(first);
-            to.raw(second);
-            to.raw(parallel.map(|(_, key)| key).unwrap_or_default());
-        };
-        let mut content = Facts::new();
-        content.add(tag::EDGE, name);
-        self.attr_facts(&mut content, tag::EDGE_ATTR, image, name);
-        content.with_layout(ord.0, &Row::Edge { src: row.src, dst: row.dst, parallel, attrs: image })
+        let (ends, key) = ((id(row.src), id(row.dst)), parallel.map(|(_, key)| key));
+        let mut facts = Facts::new();
+        let content = facts.edge(self.kind.directed, ends, key, image, |name| self.names.text(name));
+        let row = Row::Edge { src: row.src, dst: row.dst, parallel, attrs: image };
+        Fingerprint { content, layout: row.layout(ord.0, facts.scratch()) }
     }
 
     pub(super) fn item_sum(&self, ord: ItemOrd, row: &ItemRow) -> Fingerprint {
-        let mut content = Facts::new();
-        content.add(tag::ITEM, |to| {
-            to.str(self.names.text(row.key));
-            to.raw(row.blob.as_slice());
-        });
+        let mut facts = Facts::new();
         let (entry, value) = row.parts();
-        content.with_layout(ord.0, &Row::Item { key: row.key, entry, value })
+        let content = facts.item(self.names.text(row.key), entry, value);
+        let row = Row::Item { key: row.key, entry, value };
+        Fingerprint { content, layout: row.layout(ord.0, facts.scratch()) }
     }
 
     pub(super) fn graph_sum(&self, image: Image<'_>) -> Fingerprint {
         if image.is_empty() {
             return Fingerprint::default();
         }
-        let mut content = Facts::new();
-        self.attr_facts(&mut content, tag::GRAPH_ATTR, image, |_| {});
-        content.with_layout(0, &Row::Graph { attrs: image })
-    }
-
-    fn attr_facts(&self, facts: &mut Facts, tag: u8, image: Image<'_>, owner: impl Fn(&mut Encoder)) {
-        for (name, value) in image.iter() {
-            facts.add(tag, |to| {
-                owner(to);
-                to.str(self.names.text(name));
-                to.raw(value);
-            });
-        }
+        let mut facts = Facts::new();
+        let content = facts.graph(image, |name| self.names.text(name));
+        Fingerprint { content, layout: Row::Graph { attrs: image }.layout(0, facts.scratch()) }
     }
 
     /// Takes `part` into the running sums, if they are kept.
