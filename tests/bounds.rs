@@ -9,7 +9,7 @@ use snaplog::codec::{self, Decoder, Encoder};
 use snaplog::exchange::{json_read, ndjson, node_link};
 use snaplog::format::frame::{self, FrameType, HEADER_BYTES, Link};
 use snaplog::format::header::{PREFIX_BYTES, SUFFIX_BYTES};
-use snaplog::format::manifest::{Current, Manifest, SegmentEnd, SegmentEntry, SegmentKind, Source};
+use snaplog::format::manifest::{Current, Manifest, SegmentEnd, SegmentEntry, Source};
 use snaplog::format::records::{Item, PayloadDecoder, PayloadEncoder};
 use snaplog::format::segment::{Adopted, Extension, SegmentHead};
 use snaplog::model::event::Event;
@@ -80,6 +80,7 @@ fn head() -> SegmentHead {
         first_seq: Seq(1),
         time: Timestamp(1),
         adopts: Some(Adopted { id: SegmentId(1), length: 2, chain: 3 }),
+        rewrites: None,
         writer: "pid 1 on host".to_owned(),
         encryption: vec![1, 2],
         extensions: vec![Extension { tag: 1, data: vec![1, 2, 3] }],
@@ -113,18 +114,23 @@ fn manifest(markers: u64) -> Manifest {
         next_file: SegmentId(9),
         segments: vec![SegmentEntry {
             id: SegmentId(1),
-            kind: SegmentKind::Events,
             first_seq: Seq(1),
+            begins: Timestamp(1),
+            adopts: None,
             end: Some(end),
+            original: None,
             compression: 0,
             raw_bytes: 0,
         }],
+        snapshots: Vec::new(),
         markers: (1..=markers).map(marker).collect(),
         next_marker: MarkerId(markers + 1),
         next_seq: Seq(9),
         ordinals: Ordinals::default(),
         high_water: 3,
         sources: vec![Source { name: "a.ndjson".to_owned(), bytes: 1, lines: 1, digest: [0; 16] }],
+        trash: Vec::new(),
+        pruned: None,
         extensions: vec![Extension { tag: 1, data: vec![1, 2, 3] }],
     }
 }

@@ -7,7 +7,9 @@ use proptest::option;
 use proptest::prelude::*;
 use snaplog::codec::{self, Decoder, Encoder};
 use snaplog::format::header::{PREFIX_BYTES, SUFFIX_BYTES};
-use snaplog::format::manifest::{self, Current, Manifest, SegmentEntry, Source};
+use snaplog::format::manifest::{
+    self, Current, IncrementEntry, Manifest, SegmentEntry, SnapshotEntry, Source, Trashed,
+};
 use snaplog::format::segment::{Adopted, Extension, SegmentHead};
 use snaplog::model::fingerprint::{Fingerprint, Sum};
 use snaplog::model::marker::{Counts, GraphKind, Marker, Ordinals, Served};
@@ -50,25 +52,30 @@ mod mirror {
         pub(crate) first_seq: u64,
         pub(crate) time: i64,
         pub(crate) adopts: Option<(u64, u64, u32)>,
+        pub(crate) rewrites: Option<(u64, u64, u32)>,
         pub(crate) writer: String,
         pub(crate) encryption: Vec<u8>,
         pub(crate) extensions: Vec<(u32, Vec<u8>)>,
     }
 
     #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
-    pub(crate) enum Kind {
-        Events,
-        Snapshot,
+    pub(crate) struct Entry {
+        pub(crate) id: u64,
+        pub(crate) first_seq: u64,
+        pub(crate) begins: i64,
+        pub(crate) adopts: Option<(u64, u64, u32)>,
+        pub(crate) end: Option<(u64, u32, u64, i64)>,
+        pub(crate) original: Option<(u64, u64, u32)>,
+        pub(crate) compression: u8,
+        pub(crate) raw_bytes: u64,
     }
 
     #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
-    pub(crate) struct Entry {
+    pub(crate) struct Snapshot {
         pub(crate) id: u64,
-        pub(crate) kind: Kind,
-        pub(crate) first_seq: u64,
-        pub(crate) end: Option<(u64, u32, u64, i64)>,
-        pub(crate) compression: u8,
-        pub(crate) raw_bytes: u64,
+        pub(crate) length: u64,
+        pub(crate) footer_crc: u32,
+        pub(crate) increments: Vec<(u64, u64, i64, u64, u64, u64, u64, u8)>,
     }
 
     #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
@@ -95,12 +102,15 @@ mod mirror {
         pub(crate) kind: (bool, bool),
         pub(crate) next_file: u64,
         pub(crate) segments: Vec<Entry>,
+        pub(crate) snapshots: Vec<Snapshot>,
         pub(crate) markers: Vec<Marker>,
         pub(crate) next_marker: u64,
         pub(crate) next_seq: u64,
         pub(crate) ordinals: (u32, u32, u32, u32),
         pub(crate) high_water: u64,
         pub(crate) sources: Vec<(String, u64, u64, [u8; 16])>,
+        pub(crate) trash: Vec<(String, i64, u64)>,
+        pub(crate) pruned: Option<i64>,
         pub(crate) extensions: Vec<(u32, Vec<u8>)>,
     }
 }
@@ -138,19 +148,36 @@ fn extensions() -> impl Strategy<Value = Vec<Extension>> {
     vec((short(), vec(any::<u8>(), 0..300)).prop_map(|(tag, data)| Extension { tag, data }), 0..3)
 }
 
+fn adopted() -> impl Strategy<Value = Adopted> {
+    (integer(), integer(), short()).prop_map(|(id, length, chain)| Adopted {
+        id: SegmentId(id),
+        length,
+        chain,
+    })
+}
+
 fn head() -> impl Strategy<Value = SegmentHead> {
-    let adopts = (integer(), integer(), short());
-    let adopts = adopts.prop_map(|(id, length, chain)| Adopted { id: SegmentId(id), length, chain });
     (
         (time(), integer(), kind(), integer(), time()),
-        option::of(adopts),
+        (option::of(adopted()), option::of(adopted())),
         ".{0,40}",
         vec(any::<u8>(), 0..300),
         extensions(),
     )
-        .prop_map(|((created, tag, kind, first_seq, time), adopts, writer, encryption, extensions)| {
-            let first_seq = Seq(first_seq);
-            SegmentHead { created, tag, kind, first_seq, time, adopts, writer, encryption, extensions }
+        .prop_map(|((created, tag, kind, first_seq, time), before, writer, encryption, extensions)| {
+            let (first_seq, (adopts, rewrites)) = (Seq(first_seq), before);
+            SegmentHead {
+                created,
+                tag,
+                kind,
+                first_seq,
+                time,
+                adopts,
+                rewrites,
+                writer,
+                encryption,
+                extensions,
+            }
         })
 }
 
@@ -191,20 +218,43 @@ fn marker() -> impl Strategy<Value = Marker> {
 }
 
 fn entry() -> impl Strategy<Value = SegmentEntry> {
-    let kind = prop_oneof![Just(manifest::SegmentKind::Events), Just(manifest::SegmentKind::Snapshot)];
     let end = (integer(), short(), integer(), time()).prop_map(|(length, chain, next_seq, time)| {
         manifest::SegmentEnd { length, chain, next_seq: Seq(next_seq), time }
     });
-    (integer(), kind, integer(), option::of(end), any::<u8>(), integer()).prop_map(
-        |(id, kind, first_seq, end, compression, raw_bytes)| SegmentEntry {
+    let before = (option::of(adopted()), option::of(adopted()));
+    (integer(), integer(), time(), before, option::of(end), any::<u8>(), integer()).prop_map(
+        |(id, first_seq, begins, (adopts, original), end, compression, raw_bytes)| SegmentEntry {
             id: SegmentId(id),
-            kind,
             first_seq: Seq(first_seq),
+            begins,
+            adopts,
             end,
+            original,
             compression,
             raw_bytes,
         },
     )
+}
+
+fn snapshot() -> impl Strategy<Value = SnapshotEntry> {
+    let increment = (integer(), integer(), time(), integer(), integer(), integer(), integer(), any::<u8>())
+        .prop_map(|(from, to, time, rows, alive, bytes, raw_bytes, level)| IncrementEntry {
+            from: Seq(from),
+            to: Seq(to),
+            time,
+            rows,
+            alive,
+            bytes,
+            raw_bytes,
+            level,
+        });
+    (integer(), integer(), short(), vec(increment, 0..4)).prop_map(|(id, length, footer_crc, increments)| {
+        SnapshotEntry { id: SegmentId(id), length, footer_crc, increments }
+    })
+}
+
+fn trashed() -> impl Strategy<Value = Trashed> {
+    (".{0,20}", time(), integer()).prop_map(|(name, since, bytes)| Trashed { name, since, bytes })
 }
 
 fn source() -> impl Strategy<Value = Source> {
@@ -219,31 +269,40 @@ fn source() -> impl Strategy<Value = Source> {
 fn manifest() -> impl Strategy<Value = Manifest> {
     (
         (integer(), time(), time(), kind(), integer()),
-        vec(entry(), 0..4),
+        (vec(entry(), 0..4), vec(snapshot(), 0..3)),
         vec(marker(), 0..4),
         (integer(), integer(), ordinals(), integer()),
-        vec(source(), 0..3),
+        (vec(source(), 0..3), vec(trashed(), 0..3), option::of(time())),
         extensions(),
     )
-        .prop_map(|(first, segments, markers, then, sources, extensions)| {
-            let (generation, written, created, kind, next_file) = first;
-            let (next_marker, next_seq, ordinals, high_water) = then;
-            Manifest {
-                generation: Generation(generation),
-                written,
-                created,
-                kind,
-                next_file: SegmentId(next_file),
-                segments,
-                markers,
-                next_marker: MarkerId(next_marker),
-                next_seq: Seq(next_seq),
-                ordinals,
-                high_water,
-                sources,
-                extensions,
-            }
-        })
+        .prop_map(
+            |(first, (segments, snapshots), markers, then, (sources, trash, pruned), extensions)| {
+                let (generation, written, created, kind, next_file) = first;
+                let (next_marker, next_seq, ordinals, high_water) = then;
+                Manifest {
+                    generation: Generation(generation),
+                    written,
+                    created,
+                    kind,
+                    next_file: SegmentId(next_file),
+                    segments,
+                    snapshots,
+                    markers,
+                    next_marker: MarkerId(next_marker),
+                    next_seq: Seq(next_seq),
+                    ordinals,
+                    high_water,
+                    sources,
+                    trash,
+                    pruned,
+                    extensions,
+                }
+            },
+        )
+}
+
+fn adopted_in_mirror(adopted: Adopted) -> (u64, u64, u32) {
+    (adopted.id.0, adopted.length, adopted.chain)
 }
 
 fn head_in_mirror(head: &SegmentHead) -> mirror::Head {
@@ -253,7 +312,8 @@ fn head_in_mirror(head: &SegmentHead) -> mirror::Head {
         kind: (head.kind.directed, head.kind.multigraph),
         first_seq: head.first_seq.0,
         time: head.time.0,
-        adopts: head.adopts.map(|adopted| (adopted.id.0, adopted.length, adopted.chain)),
+        adopts: head.adopts.map(adopted_in_mirror),
+        rewrites: head.rewrites.map(adopted_in_mirror),
         writer: head.writer.clone(),
         encryption: head.encryption.clone(),
         extensions: head.extensions.iter().map(|e| (e.tag, e.data.clone())).collect(),
@@ -285,14 +345,25 @@ fn marker_in_mirror(marker: &Marker) -> mirror::Marker {
 fn entry_in_mirror(entry: &SegmentEntry) -> mirror::Entry {
     mirror::Entry {
         id: entry.id.0,
-        kind: match entry.kind {
-            manifest::SegmentKind::Events => mirror::Kind::Events,
-            manifest::SegmentKind::Snapshot => mirror::Kind::Snapshot,
-        },
         first_seq: entry.first_seq.0,
+        begins: entry.begins.0,
+        adopts: entry.adopts.map(adopted_in_mirror),
+        original: entry.original.map(adopted_in_mirror),
         end: entry.end.map(|end| (end.length, end.chain, end.next_seq.0, end.time.0)),
         compression: entry.compression,
         raw_bytes: entry.raw_bytes,
+    }
+}
+
+fn snapshot_in_mirror(entry: &SnapshotEntry) -> mirror::Snapshot {
+    let increments = entry.increments.iter();
+    let increment =
+        |i: &IncrementEntry| (i.from.0, i.to.0, i.time.0, i.rows, i.alive, i.bytes, i.raw_bytes, i.level);
+    mirror::Snapshot {
+        id: entry.id.0,
+        length: entry.length,
+        footer_crc: entry.footer_crc,
+        increments: increments.map(increment).collect(),
     }
 }
 
@@ -305,12 +376,15 @@ fn manifest_in_mirror(manifest: &Manifest) -> mirror::Manifest {
         kind: (manifest.kind.directed, manifest.kind.multigraph),
         next_file: manifest.next_file.0,
         segments: manifest.segments.iter().map(entry_in_mirror).collect(),
+        snapshots: manifest.snapshots.iter().map(snapshot_in_mirror).collect(),
         markers: manifest.markers.iter().map(marker_in_mirror).collect(),
         next_marker: manifest.next_marker.0,
         next_seq: manifest.next_seq.0,
         ordinals: ordinals_in_mirror(&manifest.ordinals),
         high_water: manifest.high_water,
         sources: sources.map(|s| (s.name.clone(), s.bytes, s.lines, s.digest)).collect(),
+        trash: manifest.trash.iter().map(|t| (t.name.clone(), t.since.0, t.bytes)).collect(),
+        pruned: manifest.pruned.map(|time| time.0),
         extensions: manifest.extensions.iter().map(|e| (e.tag, e.data.clone())).collect(),
     }
 }

@@ -128,6 +128,7 @@ fn add(first: Maintained, second: Maintained) -> Maintained {
         dropped: [first.dropped, second.dropped].concat(),
         reclaimed: [first.reclaimed, second.reclaimed].concat(),
         steps: first.steps.saturating_add(second.steps),
+        bytes_folded: 0,
         bytes_written: first.bytes_written.saturating_add(second.bytes_written),
         bytes_retired: first.bytes_retired.saturating_add(second.bytes_retired),
         bytes_removed: first.bytes_removed.saturating_add(second.bytes_removed),

@@ -9,13 +9,12 @@ use crate::format::snapshot::{
 };
 use crate::format::{Fault, header, names};
 use crate::model::marker::GraphKind;
-use crate::model::position::{LogId, SegmentId};
+use crate::model::position::LogId;
 use crate::storage::{ReadFile, Storage};
 
 /// An open snapshot segment: its header and its index. What it holds is read when it is asked for.
 #[derive(Debug)]
 pub(crate) struct SnapshotFile {
-    pub(crate) id: SegmentId,
     pub(crate) path: String,
     pub(crate) prefix: Prefix,
     pub(crate) head: SnapshotHead,
@@ -33,7 +32,7 @@ impl SnapshotFile {
         kind: GraphKind,
         entry: &SnapshotEntry,
     ) -> Result<Self> {
-        let snapshot = Self::open_as(storage, entry.id, &names::snapshot(entry.id))?;
+        let snapshot = Self::open_as(storage, &names::snapshot(entry.id))?;
         snapshot.check_entry(log_id, kind, entry)?;
         Ok(snapshot)
     }
@@ -67,7 +66,7 @@ impl SnapshotFile {
     }
 
     /// Opens the file `name`, whatever log it says it belongs to.
-    pub(crate) fn open_as(storage: &dyn Storage, id: SegmentId, name: &str) -> Result<Self> {
+    pub(crate) fn open_as(storage: &dyn Storage, name: &str) -> Result<Self> {
         let path = storage.location(name);
         let file = storage.open(name).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Error::Missing { path: path.clone(), named_by: "the manifest" },
@@ -91,7 +90,7 @@ impl SnapshotFile {
         let stored = usize::try_from(trailer.footer_stored).unwrap_or(usize::MAX);
         let footer = Footer::decode(&trailer, &read(trailer.footer_offset, stored)?, len_u64(prefix.length))
             .map_err(|fault| damage(trailer.footer_offset, fault))?;
-        Ok(Self { id, path, prefix, head, footer, trailer, file_len, file })
+        Ok(Self { path, prefix, head, footer, trailer, file_len, file })
     }
 
     pub(crate) fn damage(&self, offset: u64, fault: Fault) -> Error {

@@ -164,11 +164,20 @@ pub(crate) fn is_full(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
-/// The next number for a segment: one more than the largest in the manifest and in the directory.
+/// The next number for a segment: one more than the largest in the manifest, its trash included, and in the directory.
 pub(crate) fn next_file(storage: &dyn Storage, manifest: &Manifest) -> Result<SegmentId> {
     let (in_directory, _) = numbers(storage)?;
-    let largest = in_directory.into_iter().max().map_or(SegmentId(0), SegmentId::next);
+    let in_trash = manifest.trash.iter().filter_map(|file| segment_number(&file.name));
+    let largest = in_directory.into_iter().chain(in_trash).max().map_or(SegmentId(0), SegmentId::next);
     Ok(largest.max(manifest.next_file).max(SegmentId(1)))
+}
+
+/// The number in the name of a segment.
+pub(crate) fn segment_number(name: &str) -> Option<SegmentId> {
+    match names::parse(name) {
+        Some(FileName::Events(id) | FileName::Snapshot(id)) => Some(id),
+        _ => None,
+    }
 }
 
 /// Puts the manifest in force once more, as it is: the same bytes under CURRENT, by a rename of its own.

@@ -91,9 +91,8 @@ impl<'a> StateAttrs<'a> {
 impl StateStream {
     pub(super) fn open(view: &View, marker: &Marker) -> Result<Self> {
         let kind = view.in_force.manifest.kind;
-        let path = view
-            .path(marker.seq)
-            .ok_or(Error::Folded { asked: marker.seq, kept_from: view.kept_from() })?;
+        let path =
+            view.path(marker.seq).ok_or(Error::Folded { asked: marker.seq, kept_from: view.kept_from() })?;
         let mut sources = chain::open(view, &path.increments)?;
         let mut stand = chain::end_of(&sources);
         let events = marker.seq.0.saturating_sub(stand.seq.0);

@@ -238,7 +238,7 @@ impl Copying<'_> {
     fn snapshot(&mut self, entry: &SnapshotEntry, manifest: &Manifest) -> Result<()> {
         let name = names::snapshot(entry.id);
         let tmp = self.bytes(&name, entry.length)?;
-        let file = SnapshotFile::open_as(self.dest, entry.id, &tmp)?;
+        let file = SnapshotFile::open_as(self.dest, &tmp)?;
         file.check_entry(self.view.in_force.log_id, manifest.kind, entry)?;
         prove(&file, &manifest.markers, || Ok(()))?;
         self.rename(&tmp, &name)

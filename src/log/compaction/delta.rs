@@ -98,7 +98,10 @@ impl Target for Needs {
 }
 
 /// Moves the next birth numbers on.
-pub(crate) fn count_birth(next: &mut Ordinals, record: &Record<'_>) -> std::result::Result<(), Inconsistency> {
+pub(crate) fn count_birth(
+    next: &mut Ordinals,
+    record: &Record<'_>,
+) -> std::result::Result<(), Inconsistency> {
     let (what, number) = match record {
         Record::NameBorn { .. } => ("name", &mut next.name.0),
         Record::NodeBorn { .. } => ("node", &mut next.node.0),

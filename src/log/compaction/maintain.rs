@@ -10,9 +10,9 @@ use crate::format::manifest::{Manifest, Trashed};
 use crate::format::names::{self, FileName, TRASH};
 use crate::log::error::{Error, Result};
 use crate::log::spans;
-use crate::log::store::InForce;
+use crate::log::store::{self, InForce};
 use crate::model::marker::Marker;
-use crate::model::position::{MarkerId, Seq};
+use crate::model::position::{MarkerId, SegmentId, Seq};
 use crate::model::time::Timestamp;
 use crate::policy::compaction::{Position, Reachable, Step, Wishes, next_step};
 use crate::policy::retention;
@@ -217,10 +217,26 @@ fn tidy(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()> {
             strays.push(Trashed { name: entry.name, since: manifest.written, bytes: entry.len });
         }
     }
+    // What a power cut brought back into the trash after it had been removed.
+    let in_trash = match storage.list(TRASH) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(Error::io("list", storage.location(TRASH))(e)),
+    };
+    for entry in in_trash {
+        if store::segment_number(&entry.name).is_some() && !named(&entry.name) && !listed(&entry.name) {
+            strays.push(Trashed { name: entry.name, since: manifest.written, bytes: entry.len });
+        }
+    }
     if !strays.is_empty() {
         host.change(&mut |manifest| {
             let since = manifest.written;
-            manifest.trash.extend(strays.iter().map(|stray| Trashed { since, ..stray.clone() }));
+            for stray in &strays {
+                // A number is given once, whatever became of the file.
+                let next = store::segment_number(&stray.name).map_or(manifest.next_file, SegmentId::next);
+                manifest.next_file = manifest.next_file.max(next);
+                manifest.trash.push(Trashed { since, ..stray.clone() });
+            }
             Ok(true)
         })?;
     }
@@ -271,6 +287,15 @@ fn empty_trash(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()
         gone.push(file.name.clone());
     }
     if !gone.is_empty() {
+        // Before they are forgotten: a power cut would bring back what nobody knows of any more.
+        for dir in [TRASH, ""] {
+            match storage.sync_dir(dir) {
+                Err(e) if e.kind() != ErrorKind::NotFound => {
+                    return Err(Error::io("sync", storage.location(dir))(e));
+                }
+                _ => {}
+            }
+        }
         host.change(&mut |manifest| {
             manifest.trash.retain(|file| !gone.contains(&file.name));
             Ok(true)

@@ -103,7 +103,7 @@ impl<'a, H: Host> SnapshotWriter<'a, H> {
             increments: footer.increments.iter().map(listed).collect(),
         };
         let storage = self.host.storage();
-        let file = SnapshotFile::open_as(storage.as_ref(), self.id, &self.tmp)?;
+        let file = SnapshotFile::open_as(storage.as_ref(), &self.tmp)?;
         file.check_entry(in_force.log_id, in_force.manifest.kind, &entry)?;
         prove(&file, markers, || self.check_stop())?;
         let name = names::snapshot(self.id);
