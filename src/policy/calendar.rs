@@ -136,6 +136,23 @@ impl Period {
         self.next_start_in_calendar(zone, time).unwrap_or(NEVER)
     }
 
+    /// What people call the period of `time`: `2026-01-05 14:00`, `2026-01-05`, `week of 2026-01-05`, `2026-01`.
+    /// `None` past the years that a calendar has.
+    pub fn title(self, zone: Zone, time: Timestamp) -> Option<String> {
+        if self == Self::Hour {
+            return Some(zone.local(time)?.format("%Y-%m-%d %H:00").to_string());
+        }
+        let day = zone.day_of(time)?;
+        Some(match self {
+            Self::Hour | Self::Day => day.to_string(),
+            Self::Week => {
+                let past_monday = Days::new(day.weekday().num_days_from_monday().into());
+                format!("week of {}", day.checked_sub_days(past_monday)?)
+            }
+            Self::Month => day.format("%Y-%m").to_string(),
+        })
+    }
+
     fn next_start_in_calendar(self, zone: Zone, time: Timestamp) -> Option<Timestamp> {
         if self == Self::Hour {
             let local = zone.local(time)?;
@@ -204,6 +221,27 @@ mod tests {
                 at(next).to_string(),
                 "{period:?} {zone} {time}"
             );
+        }
+    }
+
+    #[test]
+    fn a_period_is_called_as_the_local_calendar_calls_it() {
+        use Period::{Day, Hour, Month, Week};
+        for (period, zone, time, title) in [
+            (Hour, "UTC", "2026-01-05T12:34:56Z", "2026-01-05 12:00"),
+            (Hour, "Asia/Kolkata", "2026-01-05T12:34:56Z", "2026-01-05 18:00"),
+            (Day, "UTC", "2026-01-05T23:59:59Z", "2026-01-05"),
+            (Day, "Europe/Berlin", "2026-01-05T23:00:00Z", "2026-01-06"),
+            (Day, "Europe/Berlin", "2026-07-05T22:00:00Z", "2026-07-06"),
+            (Week, "UTC", "2026-01-05T00:00:00Z", "week of 2026-01-05"),
+            (Week, "UTC", "2026-01-04T23:00:00Z", "week of 2025-12-29"),
+            (Week, "Asia/Tokyo", "2026-01-04T23:00:00Z", "week of 2026-01-05"),
+            (Month, "UTC", "2026-01-31T23:59:59Z", "2026-01"),
+            (Month, "Asia/Tokyo", "2026-01-31T16:00:00Z", "2026-02"),
+        ] {
+            let zone = Zone::parse(zone).unwrap();
+            assert_eq!(period.title(zone, at(time)).as_deref(), Some(title), "{period:?} {zone} {time}");
+            assert_eq!(period.title(zone, Timestamp(i64::MAX)), None);
         }
     }
 

@@ -1,4 +1,5 @@
-//! What the user decides: when a marker is placed, what is kept, and which marker a text names.
+//! What the user decides: when a marker is placed, what is kept, which marker a text names, and when files are
+//! rewritten.
 //!
 //! Pure functions: no clock, no files. The time and the text of `snaplog.toml` come in as arguments, and what
 //! comes out is carried out by somebody else.
@@ -12,7 +13,13 @@ mod config_section;
 mod config_tests;
 mod config_text;
 mod nearest;
+pub mod retention;
+#[cfg(test)]
+mod retention_tests;
 pub mod schedule;
 pub mod selector;
 mod selector_error;
+mod thinning;
+#[cfg(test)]
+mod thinning_tests;
 pub mod units;
