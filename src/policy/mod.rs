@@ -6,6 +6,7 @@
 
 pub mod calendar;
 mod choose;
+pub mod compaction;
 pub mod config;
 mod config_error;
 mod config_section;
