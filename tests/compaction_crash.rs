@@ -248,7 +248,7 @@ fn a_second_power_cut_while_the_first_is_mended_costs_nothing_either() {
             let _ = work(&world, &mut told);
             world.storage.crash_seeded(call);
             world.storage.crash_at_call(world.storage.calls() + inner);
-            let done = world.log().and_then(|log| log.compact(RETENTION)).is_ok();
+            let done = world.log().and_then(|log| log.compact(CompactOptions::default())).is_ok();
             world.storage.crash_seeded(call * 31 + inner);
             go_on(&world, &told, &before, &format!("call {call} of {calls}, then call {inner}"));
             if done {

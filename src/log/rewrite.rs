@@ -22,7 +22,7 @@ use crate::format::segment::{SegmentHead, header_crc};
 use crate::model::marker::{Marker, Ordinals};
 use crate::model::position::{SegmentId, Seq};
 use crate::model::time::Timestamp;
-use crate::storage::{Storage, WriteFile};
+use crate::storage::WriteFile;
 
 /// A frame is closed when its payload reaches this.
 const FRAME_BYTES: usize = 256 << 10;
@@ -116,11 +116,6 @@ pub(crate) fn rewrite(
         compression: level,
         raw_bytes: out.raw_bytes,
     })
-}
-
-/// Whether a file is the outcome of a [`rewrite`].
-pub(crate) fn is_rewritten(storage: &dyn Storage, id: SegmentId) -> bool {
-    Segment::open_any(storage, id).is_ok_and(|segment| segment.head.rewrites.is_some())
 }
 
 /// What a segment holds, piece by piece.

@@ -20,7 +20,7 @@ pub(crate) struct Stray {
 ///
 /// Without such a frame the segment is what a crash left of a recovery. What it holds was on its way from an older
 /// segment and not acknowledged, even if a power cut has taken it there.
-fn was_in_force(segment: &Segment) -> Result<bool> {
+pub(crate) fn was_in_force(segment: &Segment) -> Result<bool> {
     let mut frames = segment.frames(u64::MAX);
     let mut noted = false;
     while let Step::Frame { header, .. } = frames.step()? {
@@ -48,7 +48,9 @@ pub(crate) fn find(view: &View) -> Result<Vec<Stray>> {
         let what = match names::parse(&entry.name) {
             Some(FileName::Events(id) | FileName::Snapshot(id)) if named(id) => continue,
             Some(FileName::Events(id)) => {
+                // One that takes the place of another holds nothing that the other did not.
                 if let Ok(segment) = Segment::open(view.storage.as_ref(), view.in_force.log_id, id)
+                    && segment.head.rewrites.is_none()
                     && let Ok(tail) = examine_tail(&segment)
                     && (tail.end.next_seq > view.next_seq() || id >= manifest.next_file)
                     && was_in_force(&segment)?

@@ -9,8 +9,10 @@ use super::steps;
 use crate::format::manifest::{Manifest, Trashed};
 use crate::format::names::{self, FileName, TRASH};
 use crate::log::error::{Error, Result};
+use crate::log::frames::Segment;
 use crate::log::spans;
 use crate::log::store::{self, InForce};
+use crate::log::strays;
 use crate::model::marker::Marker;
 use crate::model::position::{MarkerId, SegmentId, Seq};
 use crate::model::time::Timestamp;
@@ -210,7 +212,7 @@ fn tidy(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()> {
     for entry in entries {
         let ours = match names::parse(&entry.name) {
             Some(FileName::Snapshot(_)) => true,
-            Some(FileName::Events(id)) => crate::log::rewrite::is_rewritten(storage.as_ref(), id),
+            Some(FileName::Events(id)) => !named(&entry.name) && is_spare(host, &manifest, id)?,
             _ => false,
         };
         if ours && !named(&entry.name) && !listed(&entry.name) {
@@ -241,6 +243,15 @@ fn tidy(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()> {
         })?;
     }
     move_to_trash(host)
+}
+
+/// Whether an event segment that no manifest names is what a crash left: of a compaction, or of a session that did not
+/// come to put it in force. Any other is evidence, and stays.
+fn is_spare(host: &impl Host, manifest: &Manifest, id: SegmentId) -> Result<bool> {
+    let Ok(segment) = Segment::open(host.storage().as_ref(), host.in_force()?.log_id, id) else {
+        return Ok(false);
+    };
+    Ok(segment.head.rewrites.is_some() || (id < manifest.next_file && !strays::was_in_force(&segment)?))
 }
 
 /// Moves what the manifest lists as trash into the directory of that name.

@@ -85,7 +85,8 @@ fn write<'a, H: Host>(
     }
 }
 
-/// The increments of neighbouring files, with no boundaries left but those in `keep`.
+/// The increments of neighbouring files from the first boundary in `keep` to the last, with no boundaries left but those.
+/// What lies outside of them no marker needs.
 fn merge_files<H: Host>(
     view: &View,
     files: &[SegmentId],
@@ -113,6 +114,11 @@ fn merge_files<H: Host>(
     for id in files {
         let file = Arc::new(open(view, *id)?);
         for (at, increment) in file.footer.increments.iter().enumerate() {
+            let before = keep.first().is_some_and(|first| increment.to.seq <= *first);
+            let after = keep.last().is_some_and(|last| increment.from.seq >= *last);
+            if before || after {
+                continue;
+            }
             group.push(Source::File { file: Arc::clone(&file), at });
             if keep.binary_search(&increment.to.seq).is_ok() {
                 flush(&mut group)?;

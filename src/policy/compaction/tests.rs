@@ -219,6 +219,10 @@ fn boundaries_that_nothing_needs_are_merged_away() {
         &[20, 40],
         9,
     ));
+    Case { thorough: true, ..case("a full one joins where no position stands", joined, tail, &[10, 40]) }
+        .asks(merge(&[1], &[0, 10, 20, 40], 9));
+    let forked: &[Increment] = &[(1, 0, 10, 9, 1), (1, 10, 20, 9, 1), (2, 10, 40, 9, 1)];
+    Case { thorough: true, ..case("another file begins in the middle", forked, tail, &[20, 40]) }.asks(None);
     case("but not if it is needed", joined, tail, &[10, 20, 40]).asks(None);
 }
 
