@@ -91,6 +91,8 @@ fn set_expired(
 pub(crate) fn maintain(host: &impl Host, wish: Wish) -> Result<Maintained> {
     let mut done = Maintained::default();
     tidy(host, wish, &mut done)?;
+    // First: what is dropped now has its grace before it.
+    reclaim(host, wish, &mut done)?;
     if wish.retention {
         let in_force = host.in_force()?;
         let (manifest, config) = (&in_force.manifest, host.config());
@@ -99,7 +101,6 @@ pub(crate) fn maintain(host: &impl Host, wish: Wish) -> Result<Maintained> {
             verdicts.iter().filter(|verdict| !verdict.keep).map(|verdict| verdict.id).collect();
         done.dropped = expire(host, &drop)?;
     }
-    reclaim(host, wish, &mut done)?;
     while let Some((in_force, step)) = next(host, wish)? {
         if host.is_stopping() {
             return Ok(done);
@@ -212,7 +213,7 @@ fn tidy(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()> {
     for entry in entries {
         let ours = match names::parse(&entry.name) {
             Some(FileName::Snapshot(_)) => true,
-            Some(FileName::Events(id)) => !named(&entry.name) && is_spare(host, &manifest, id)?,
+            Some(FileName::Events(id)) => !named(&entry.name) && is_spare(host, id)?,
             _ => false,
         };
         if ours && !named(&entry.name) && !listed(&entry.name) {
@@ -247,11 +248,11 @@ fn tidy(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()> {
 
 /// Whether an event segment that no manifest names is what a crash left: of a compaction, or of a session that did not
 /// come to put it in force. Any other is evidence, and stays.
-fn is_spare(host: &impl Host, manifest: &Manifest, id: SegmentId) -> Result<bool> {
+fn is_spare(host: &impl Host, id: SegmentId) -> Result<bool> {
     let Ok(segment) = Segment::open(host.storage().as_ref(), host.in_force()?.log_id, id) else {
         return Ok(false);
     };
-    Ok(segment.head.rewrites.is_some() || (id < manifest.next_file && !strays::was_in_force(&segment)?))
+    Ok(segment.head.rewrites.is_some() || !strays::was_in_force(&segment)?)
 }
 
 /// Moves what the manifest lists as trash into the directory of that name.
