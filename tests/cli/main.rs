@@ -12,5 +12,6 @@ mod basics;
 mod change;
 mod documents;
 mod inform;
+mod prune;
 mod restore;
 mod support;
