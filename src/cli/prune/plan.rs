@@ -65,7 +65,7 @@ impl<'a> Plan<'a> {
 
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.drops().is_empty() && !(self.now && !self.dropped_before().is_empty())
+        self.drops().is_empty() && (!self.now || self.dropped_before().is_empty())
     }
 
     /// What the user is asked.
