@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use super::support::{Crawl, command, run, run_in};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "init",
     "list",
     "stats",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 14] = [
     "prune",
     "undelete",
     "compact",
+    "copy",
     "dump",
     "completions",
     "man",
@@ -87,6 +88,7 @@ fn a_command_line_that_means_nothing_is_2() {
         &["--json", "stats", "--prometheus"],
         &["pin"],
         &["undelete"],
+        &["copy"],
         &["undelete", "m1", "--all"],
     ] {
         let plain = run(args).exits(2);
@@ -119,6 +121,7 @@ fn where_no_log_is_every_command_is_3() {
         &["prune", "--yes"],
         &["undelete", "--all"],
         &["compact"],
+        &["copy", "/tmp/nowhere/copy"],
     ] {
         let mut all = vec!["-d", at];
         all.extend(args);

@@ -55,6 +55,7 @@ fn every_field_is_described_and_every_described_field_is_there() {
         ("A verdict:", &prune["markers"][0]),
         ("## `undelete`", &document(&["undelete", "--all"])),
         ("## `compact`", &document(&["compact"])),
+        ("## `copy`", &document(&["copy", "copied"])),
         ("## An error", &error),
         ("`error`:", &error["error"]),
     ] {
@@ -73,6 +74,7 @@ fn the_examples_have_the_described_fields() {
         "## `prune`",
         "## `undelete`",
         "## `compact`",
+        "## `copy`",
         "## An error",
     ];
     for heading in described {

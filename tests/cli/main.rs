@@ -10,6 +10,7 @@
 
 mod basics;
 mod change;
+mod copy;
 mod documents;
 mod inform;
 mod prune;
