@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
 use super::{
-    Context, compact, completions, demo, dump, ingest, init, list, man, mark, pin, prune, restore, stats,
+    Context, compact, completions, copy, demo, dump, ingest, init, list, man, mark, pin, prune, restore, stats,
     undelete, verify,
 };
 
@@ -125,6 +125,7 @@ pub(super) enum Command {
     Prune(prune::PruneArgs),
     Undelete(undelete::UndeleteArgs),
     Compact(compact::CompactArgs),
+    Copy(copy::CopyArgs),
     Dump(dump::DumpArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -146,6 +147,7 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
         Command::Prune(args) => prune::run(args, context),
         Command::Undelete(args) => undelete::run(args, context),
         Command::Compact(args) => compact::run(args, context),
+        Command::Copy(args) => copy::run(args, context),
         Command::Dump(args) => dump::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),

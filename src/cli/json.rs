@@ -176,6 +176,16 @@ pub(super) struct CompactDocument {
     pub(super) seconds: f64,
 }
 
+/// A copy of a log.
+#[derive(Debug, Serialize)]
+pub(super) struct CopyDocument {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) last_seq: u64,
+    pub(super) markers: u64,
+    pub(super) output: String,
+}
+
 /// A log in figures.
 #[derive(Debug, Serialize)]
 pub(super) struct StatsDocument {

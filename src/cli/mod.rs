@@ -5,6 +5,7 @@
 mod args;
 mod compact;
 mod completions;
+mod copy;
 mod demo;
 mod dump;
 mod failure;

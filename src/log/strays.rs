@@ -41,7 +41,10 @@ pub(crate) fn check(view: &View) -> Result<()> {
 /// The files that no manifest names, none of which holds events that the log lacks.
 pub(crate) fn find(view: &View) -> Result<Vec<Stray>> {
     let manifest = &view.in_force.manifest;
-    let named = |id: SegmentId| manifest.segments.iter().any(|entry| entry.id == id);
+    let named = |id: SegmentId| {
+        manifest.segments.iter().any(|entry| entry.id == id)
+            || manifest.snapshots.iter().any(|entry| entry.id == id)
+    };
     let entries = view.storage.list("").map_err(Error::io("list", view.storage.location("")))?;
     let mut strays = Vec::new();
     for entry in entries {

@@ -4,8 +4,23 @@ use std::process::Stdio;
 
 use super::support::{Crawl, command, run, run_in};
 
-const COMMANDS: [&str; 11] =
-    ["init", "list", "stats", "mark", "pin", "unpin", "restore", "verify", "dump", "completions", "man"];
+const COMMANDS: [&str; 15] = [
+    "init",
+    "list",
+    "stats",
+    "mark",
+    "pin",
+    "unpin",
+    "restore",
+    "verify",
+    "prune",
+    "undelete",
+    "compact",
+    "copy",
+    "dump",
+    "completions",
+    "man",
+];
 
 #[test]
 fn short_help_fits_on_a_screen() {
@@ -72,6 +87,9 @@ fn a_command_line_that_means_nothing_is_2() {
         &["stats", "--json", "--prometheus"],
         &["--json", "stats", "--prometheus"],
         &["pin"],
+        &["undelete"],
+        &["copy"],
+        &["undelete", "m1", "--all"],
     ] {
         let plain = run(args).exits(2);
         assert_eq!(plain.out, "", "{args:?}");
@@ -93,7 +111,18 @@ fn without_a_command_the_help_is_shown() {
 fn where_no_log_is_every_command_is_3() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().to_str().unwrap();
-    for args in [&["list"][..], &["stats"], &["mark"], &["pin", "m1"], &["unpin", "m1"], &["restore"]] {
+    for args in [
+        &["list"][..],
+        &["stats"],
+        &["mark"],
+        &["pin", "m1"],
+        &["unpin", "m1"],
+        &["restore"],
+        &["prune", "--yes"],
+        &["undelete", "--all"],
+        &["compact"],
+        &["copy", "/tmp/nowhere/copy"],
+    ] {
         let mut all = vec!["-d", at];
         all.extend(args);
         let told = run(&all).exits(3);
@@ -162,6 +191,7 @@ fn a_broken_pipe_ends_quietly() {
         &["restore"],
         &["restore", "--format", "node-link"],
         &["restore", "--dry-run"],
+        &["prune", "--dry-run"],
         &["completions", "zsh"],
         &["man"],
         &["--help"],

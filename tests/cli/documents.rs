@@ -35,6 +35,7 @@ fn every_field_is_described_and_every_described_field_is_there() {
     let list = document(&["list"]);
     let stats = document(&["stats"]);
     let restore = document(&["restore", "-o", "graph.ndjson"]);
+    let prune = document(&["prune", "--dry-run"]);
     let error = serde_json::from_str::<Json>(&run(&["--json", "list"]).exits(3).err).unwrap();
     for (heading, found) in [
         ("## A marker", &list["markers"][0]),
@@ -49,6 +50,12 @@ fn every_field_is_described_and_every_described_field_is_there() {
         ("## `stats`", &stats),
         ("`markers`:", &stats["markers"]),
         ("`bytes`:", &stats["bytes"]),
+        ("## `prune`", &prune),
+        ("## `prune`", &document(&["prune", "--yes"])),
+        ("A verdict:", &prune["markers"][0]),
+        ("## `undelete`", &document(&["undelete", "--all"])),
+        ("## `compact`", &document(&["compact"])),
+        ("## `copy`", &document(&["copy", "copied"])),
         ("## An error", &error),
         ("`error`:", &error["error"]),
     ] {
@@ -58,8 +65,18 @@ fn every_field_is_described_and_every_described_field_is_there() {
 
 #[test]
 fn the_examples_have_the_described_fields() {
-    let described =
-        ["## `list`", "## `init`", "## `mark`, `pin`, `unpin`", "## `restore`", "## `stats`", "## An error"];
+    let described = [
+        "## `list`",
+        "## `init`",
+        "## `mark`, `pin`, `unpin`",
+        "## `restore`",
+        "## `stats`",
+        "## `prune`",
+        "## `undelete`",
+        "## `compact`",
+        "## `copy`",
+        "## An error",
+    ];
     for heading in described {
         let fields = documented(heading);
         assert!(examples().iter().any(|example| keys(example) == fields), "{heading}");

@@ -10,7 +10,9 @@
 
 mod basics;
 mod change;
+mod copy;
 mod documents;
 mod inform;
+mod prune;
 mod restore;
 mod support;

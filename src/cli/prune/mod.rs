@@ -55,15 +55,12 @@ pub(super) fn run(args: PruneArgs, context: &Context) -> Result<(), Failure> {
     log.config()?;
     let reader = context.reader_of(&log)?;
     soundness(&reader)?;
-    let plan = Plan::new(&reader, log.environment().now(), args.now);
+    let plan = Plan::new(&reader, log.environment().now(), args.now, log.usage()?.trash);
     if !context.json {
         plan.show(context)?;
     }
-    if args.dry_run {
-        return if context.json { plan_document(&plan, context) } else { Ok(()) };
-    }
-    if plan.is_empty() {
-        return if context.json { plan_document(&plan, context) } else { Ok(()) };
+    if args.dry_run || plan.is_empty() {
+        return if context.json { context.out.json(&document(&plan)) } else { Ok(()) };
     }
     if !args.yes {
         agreed(&plan, context)?;
@@ -157,10 +154,6 @@ impl Done {
             }
         }
     }
-}
-
-fn plan_document(plan: &Plan<'_>, context: &Context) -> Result<(), Failure> {
-    context.out.json(&document(plan))
 }
 
 /// The plan, with nothing done.

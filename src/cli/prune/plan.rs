@@ -31,8 +31,8 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// What retention says of the log. `clock`: the wall clock.
-    pub(super) fn new(reader: &'a Reader, clock: Timestamp, now: bool) -> Self {
+    /// What retention says of the log. `clock`: the wall clock; `trash`: the bytes in the trash, which go `now` too.
+    pub(super) fn new(reader: &'a Reader, clock: Timestamp, now: bool, trash: u64) -> Self {
         let verdicts = reader.retention();
         let (markers, zone) = (reader.markers(), reader.config().time_zone);
         let thinning = thinning(markers, &verdicts, zone, reader.log_time());
@@ -40,7 +40,8 @@ impl<'a> Plan<'a> {
         Self {
             markers,
             thinning,
-            bytes_freed: estimate::bytes_freed(&reader.increments(), markers, &verdicts, now),
+            bytes_freed: estimate::bytes_freed(&reader.increments(), markers, &verdicts, now)
+                .saturating_add(if now { trash } else { 0 }),
             undelete_until: (drops_any && !now).then(|| end_of_grace(clock, reader)),
             verdicts,
             now,
@@ -64,7 +65,7 @@ impl<'a> Plan<'a> {
 
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.drops().is_empty() && !(self.now && !self.dropped_before().is_empty())
+        self.drops().is_empty() && (!self.now || self.dropped_before().is_empty())
     }
 
     /// What the user is asked.
@@ -91,7 +92,7 @@ impl<'a> Plan<'a> {
         context.out.data(&escaped(&self.summary()))
     }
 
-    /// Newest first; of long runs of kept ones only the ends.
+    /// Newest first, without what was dropped before; of long runs of kept ones only the ends.
     fn table(&self) -> Table {
         let mut table = Table::new(&[
             ("ID", Align::Left),
@@ -100,16 +101,16 @@ impl<'a> Plan<'a> {
             ("VERDICT", Align::Left),
             ("WHY", Align::Left),
         ]);
-        let newest_first: Vec<(&Marker, &Verdict)> = self.pairs().rev().collect();
-        for run in newest_first.chunk_by(|a, b| word(*a) == word(*b)) {
-            let is_long = run.len() > RUN && run.first().is_some_and(|pair| word(*pair) != "drop");
+        let is_shown = |(marker, verdict): &(&Marker, &Verdict)| verdict.keep || marker.expired.is_none();
+        let newest_first: Vec<(&Marker, &Verdict)> = self.pairs().rev().filter(is_shown).collect();
+        for run in newest_first.chunk_by(|(_, a), (_, b)| a.keep == b.keep) {
+            let is_long = run.len() > RUN && run.first().is_some_and(|(_, verdict)| verdict.keep);
             let last = run.len().saturating_sub(1);
             for (at, (marker, verdict)) in run.iter().enumerate() {
                 if is_long && at > 0 && at < last {
                     if at == 1 {
-                        let more = format!("{} more", markers(run.len().saturating_sub(2)));
-                        let verdict = word((marker, verdict)).to_owned();
-                        table.row(["…".to_owned(), more, String::new(), verdict, String::new()]);
+                        let more = format!("{} between", markers(run.len().saturating_sub(2)));
+                        table.row(["…".to_owned(), more, String::new(), "keep".to_owned(), String::new()]);
                     }
                     continue;
                 }
@@ -139,6 +140,7 @@ impl<'a> Plan<'a> {
         if !self.is_empty() {
             let when = if self.now { "" } else { ", once its grace is over and `snaplog compact` has run" };
             let _ = writeln!(text, "frees about {} at most{when}", size(self.bytes_freed));
+            let _ = writeln!(text, "  what folding old events saves comes on top, whatever is dropped");
         }
         if let Some(until) = self.undelete_until {
             let _ = writeln!(text, "{}", way_back(&drops, until));
@@ -163,25 +165,14 @@ fn is_new_drop((marker, verdict): (&Marker, &Verdict)) -> bool {
     !verdict.keep && marker.expired.is_none()
 }
 
-fn word((marker, verdict): (&Marker, &Verdict)) -> &'static str {
-    match (verdict.keep, marker.expired) {
-        (true, _) => "keep",
-        (false, None) => "drop",
-        (false, Some(_)) => "dropped before",
-    }
-}
-
 fn row(marker: &Marker, verdict: &Verdict) -> [String; 5] {
-    let reasons: Vec<String> = match (verdict.keep, marker.expired) {
-        (false, Some(since)) => vec![format!("at {since}")],
-        _ => verdict.reasons.iter().map(Reason::to_string).collect(),
-    };
+    let reasons: Vec<String> = verdict.reasons.iter().map(Reason::to_string).collect();
     let tiers = if marker.tiers.is_empty() { "-".to_owned() } else { marker.tiers.join(",") };
     [
         marker.id.to_string(),
         marker.time.to_string(),
         tiers,
-        word((marker, verdict)).to_owned(),
+        if verdict.keep { "keep" } else { "drop" }.to_owned(),
         reasons.join(", "),
     ]
 }
