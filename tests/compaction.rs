@@ -52,7 +52,7 @@ fn every_marker_is_what_it_was_after_compaction() {
             }
             assert!(graphs.len() > 10);
             let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
-            assert!(report.sound, "{report:#?}");
+            assert!(report.sound && report.notes.is_empty(), "{report:#?}");
         }
         log.writer().unwrap().close().unwrap();
     }
@@ -66,23 +66,32 @@ fn a_rewritten_segment_can_be_entered_where_an_increment_ends() {
     let log = Log::init(dir.path().join("log"), GraphKind::default()).unwrap();
     let config = |keep_events: &str, compression: &str| {
         let tier = "[tiers.rare]\nevery_nodes = 1000000\n";
-        let text = format!("{tier}[retention]\nkeep_events = \"{keep_events}\"\n[compression]\nenabled = {compression}\n");
+        let text = format!(
+            "{tier}[retention]\nkeep_events = \"{keep_events}\"\n[compression]\nenabled = {compression}\n"
+        );
         std::fs::write(dir.path().join("log/snaplog.toml"), text).unwrap();
     };
     config("none", "false");
     let writer = log.writer().unwrap();
+    let at = |n: i64| Timestamp(1_577_836_800_000_000 + n);
     let crawl = |from: i64, to: i64| {
         for n in from..to {
-            writer.append_at(&Event::node(n), Timestamp(1_577_836_800_000_000 + n * DAY)).unwrap();
+            writer.append_at(&Event::node(n), at(n)).unwrap();
             writer.commit().unwrap();
         }
     };
     crawl(0, 20);
-    let folded_to = writer.mark(&snaplog::MarkOptions::default()).unwrap();
+    let folded_to = writer.mark_at(&snaplog::MarkOptions::default(), at(20)).unwrap();
     crawl(20, 90);
     writer.close().unwrap();
+    // The writer's own maintenance may come first: what counts is what there is afterwards.
     let fold = CompactOptions::default();
-    assert!(log.compact(fold).unwrap().steps > 0);
+    let folded = || {
+        log.compact(fold).unwrap();
+        let segments = log.reader().unwrap().segments();
+        segments.iter().filter(|one| one.file.starts_with("snapshot")).map(|one| one.to).max()
+    };
+    assert_eq!(folded(), Some(snaplog::Seq(20)));
     // Events stay from now on, and the segment is compressed after the marker at the end of the increments has gone.
     config("all", "true");
     log.expire(&[folded_to.id]).unwrap();
@@ -95,9 +104,9 @@ fn a_rewritten_segment_can_be_entered_where_an_increment_ends() {
     // And folding goes on from there.
     config("none", "true");
     let writer = log.writer().unwrap();
-    writer.mark(&snaplog::MarkOptions::default()).unwrap();
+    writer.mark_at(&snaplog::MarkOptions::default(), at(90)).unwrap();
     writer.close().unwrap();
-    assert!(log.compact(fold).unwrap().steps > 0);
+    assert_eq!(folded(), Some(snaplog::Seq(90)));
     let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
     assert!(report.sound, "{report:#?}");
 }
