@@ -51,6 +51,7 @@ fn every_marker_is_what_it_was_after_compaction() {
                 graphs.push(reader.restore(marker).unwrap());
             }
             assert!(graphs.len() > 10);
+            assert!(reader.restorable().is_whole());
             let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
             assert!(report.sound && report.notes.is_empty(), "{report:#?}");
         }
@@ -109,4 +110,22 @@ fn a_rewritten_segment_can_be_entered_where_an_increment_ends() {
     assert_eq!(folded(), Some(snaplog::Seq(90)));
     let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
     assert!(report.sound, "{report:#?}");
+}
+
+/// When all events are folded there is no event segment left, and nothing is missing.
+#[test]
+fn a_log_without_event_segments_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::init(dir.path().join("log"), GraphKind::default()).unwrap();
+    std::fs::write(dir.path().join("log/snaplog.toml"), "[retention]\nkeep_events = \"none\"\n").unwrap();
+    let writer = log.writer().unwrap();
+    writer.append(&Event::node(1)).unwrap();
+    let marker = writer.mark(&snaplog::MarkOptions::default()).unwrap();
+    writer.close().unwrap();
+    log.compact(CompactOptions { now: true, thorough: true, ..CompactOptions::default() }).unwrap();
+    let reader = log.reader().unwrap();
+    assert!(reader.segments().iter().all(|one| one.file.starts_with("snapshot")));
+    assert_eq!(reader.last_seq(), marker.seq);
+    assert!(reader.restorable().is_whole() && reader.restorable().contains(marker.seq));
+    assert_eq!(reader.restore(&marker).unwrap().counts().nodes, 1);
 }
