@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
 use super::{
-    Context, compact, completions, copy, demo, dump, ingest, init, list, man, mark, pin, prune, restore, stats,
-    undelete, verify,
+    Context, compact, completions, copy, demo, dump, ingest, init, list, man, mark, pin, prune, restore,
+    stats, undelete, verify,
 };
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore

@@ -368,7 +368,7 @@ impl Reader {
             let opened = Segment::open(storage, log_id, piece.id);
             opened.and_then(|segment| segment.check_length(piece.length)).is_ok()
         };
-        let first = self.view.pieces.first().map_or(Seq(1), |piece| piece.first_seq);
+        let first = self.view.kept_from();
         let last = self.view.pieces.iter().take_while(whole).last();
         let last =
             last.map_or(Seq(first.0.saturating_sub(1)), |piece| Seq(piece.next_seq.0.saturating_sub(1)));

@@ -41,15 +41,16 @@ pub(crate) fn check(view: &View) -> Result<()> {
 /// The files that no manifest names, none of which holds events that the log lacks.
 pub(crate) fn find(view: &View) -> Result<Vec<Stray>> {
     let manifest = &view.in_force.manifest;
-    let named = |id: SegmentId| {
-        manifest.segments.iter().any(|entry| entry.id == id)
-            || manifest.snapshots.iter().any(|entry| entry.id == id)
-    };
+    let events = |id: SegmentId| manifest.segments.iter().any(|entry| entry.id == id);
+    let snapshots = |id: SegmentId| manifest.snapshots.iter().any(|entry| entry.id == id);
+    let trash = |name: &str| manifest.trash.iter().any(|file| file.name == name);
     let entries = view.storage.list("").map_err(Error::io("list", view.storage.location("")))?;
     let mut strays = Vec::new();
     for entry in entries {
         let what = match names::parse(&entry.name) {
-            Some(FileName::Events(id) | FileName::Snapshot(id)) if named(id) => continue,
+            Some(FileName::Events(id)) if events(id) => continue,
+            Some(FileName::Snapshot(id)) if snapshots(id) => continue,
+            Some(_) if trash(&entry.name) => continue,
             Some(FileName::Events(id)) => {
                 // One that takes the place of another holds nothing that the other did not.
                 if let Ok(segment) = Segment::open(view.storage.as_ref(), view.in_force.log_id, id)

@@ -1,7 +1,7 @@
 """A second reader of snaplog logs, written from FORMAT.md alone.
 
 It shares no code with the crate, so that where both agree the document is complete: `test_format.py` compares them.
-Python 3.11, standard library only. Numbers in comments are sections of FORMAT.md.
+Python 3.11, and `zstandard` for compressed blocks and frames. Numbers in comments are sections of FORMAT.md.
 
     python3 tests/format/snaplog_format.py LOG [--seq N] [--json] [--node-link]
 
@@ -21,6 +21,11 @@ import struct
 import sys
 import zlib
 
+try:
+    import zstandard
+except ImportError:  # Logs that were never compacted need it not.
+    zstandard = None
+
 M64, M128 = 2**64 - 1, 2**128 - 1
 I64_MAX = 2**63 - 1
 CANONICAL_NAN = bytes.fromhex("000000000000f87f")
@@ -30,6 +35,7 @@ ID_MAX, NAME_MAX, NESTING_MAX, VALUE_MAX = 16_384, 4_096, 64, 4_194_304
 EVENT_MAX, PAYLOAD_MAX, ORDINAL_MAX = 8_388_608, 16_777_280, 4_294_967_294
 LABEL_MAX, TIER_MAX, SOURCE_NAME_MAX, SOURCES_MAX = 256, 64, 4_096, 1_000
 SEGMENT_ENVELOPE_MAX, MANIFEST_MAX, CURRENT_MAX = 1_048_576, 256 << 20, 4_096
+CHUNK_MAX, BLOCK_MAX, INDEX_MAX = 8_192, 64 << 20, 256 << 20
 
 
 class LogError(Exception):
@@ -203,6 +209,12 @@ def _long(b, n):
     return _merge(acc, 117, ~(n * P64[1]) & M64) << 64 | _merge(acc, 11, n * P64[0] & M64)
 
 
+# 17. What the enums of snapshot segments are called
+ROW_KINDS = ("name", "node", "edge", "item", "graph")
+COLUMNS = ("ordinals", "fates", "replaced", "stamps", "ids", "sources", "targets", "slots", "shapes", "values")
+BORN, CHANGED, REMOVED = range(3)
+
+
 # 1. Primitives
 
 
@@ -320,14 +332,76 @@ class Pieces:
     def segment_end(self):
         return {"length": self.uint(), "chain": self.uint(0xFFFFFFFF), "next_seq": self.uint(), "time": self.int()}
 
+    def adopted(self):
+        return {"number": self.uint(), "length": self.uint(), "chain": self.uint(0xFFFFFFFF)}
+
     def segment_entry(self):
         return {
             "number": self.uint(),
-            "kind": self.variant(("events", "snapshot")),
             "seq": self.uint(),
+            "begins": self.int(),
+            "adopts": self.option(self.adopted),
             "end": self.option(self.segment_end),
+            "original": self.option(self.adopted),
             "compression": self.byte(),
             "raw_size": self.uint(),
+        }
+
+    def snapshot_entry(self):
+        return {
+            "number": self.uint(),
+            "length": self.uint(),
+            "checksum": self.uint(0xFFFFFFFF),
+            "increments": self.list(self.increment_entry),
+        }
+
+    def increment_entry(self):
+        return {
+            "from": self.uint(),
+            "to": self.uint(),
+            "time": self.int(),
+            "rows": self.uint(),
+            "alive": self.uint(),
+            "bytes": self.uint(),
+            "raw_bytes": self.uint(),
+            "level": self.byte(),
+        }
+
+    def trashed(self):
+        return {"name": self.str(), "since": self.int(), "bytes": self.uint()}
+
+    # 17.2 The index of a snapshot segment
+
+    def increment(self):
+        return {"from": self.stand(), "to": self.stand(), "level": self.byte(), "chunks": self.list(self.chunk)}
+
+    def stand(self):
+        return {
+            "seq": self.uint(),
+            "time": self.int(),
+            "ordinals": self.ordinals(),
+            "counts": self.counts(),
+            "layout": self.sum(),
+        }
+
+    def chunk(self):
+        return {
+            "kind": self.variant(ROW_KINDS),
+            "entries": self.uint(0xFFFFFFFF),
+            "tombstones": self.uint(0xFFFFFFFF),
+            "first": self.uint(0xFFFFFFFF),
+            "last": self.uint(0xFFFFFFFF),
+            "offset": self.uint(),
+            "blocks": self.list(self.block),
+        }
+
+    def block(self):
+        return {
+            "column": self.variant(COLUMNS),
+            "codec": self.variant(("raw", "zstd")),
+            "stored": self.uint(0xFFFFFFFF),
+            "raw": self.uint(0xFFFFFFFF),
+            "checksum": self.uint(0xFFFFFFFF),
         }
 
     # 8.1 Ids, values, images: given back as their bytes, which are compared and hashed
@@ -392,6 +466,23 @@ class Pieces:
 
     def image(self, limit):
         return {name: self.value() for name in self.names(limit)}
+
+
+def decompress(data, size, file, offset):
+    """What one zstd frame holds: exactly `size` bytes."""
+    if zstandard is None:
+        raise Unsupported("compressed: the module zstandard is missing", file, offset)
+    try:
+        said = zstandard.get_frame_parameters(data).content_size
+        if said not in (zstandard.CONTENTSIZE_UNKNOWN, size):
+            raise Damaged(f"{said} bytes when decompressed, not {size}", file, offset)
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        found = frame.decompress(data)
+    except zstandard.ZstdError as error:
+        raise Damaged(f"it cannot be decompressed: {error}", file, offset) from None
+    if len(found) != size or not frame.eof or frame.unused_data:
+        raise Damaged(f"{len(found)} bytes when decompressed, not {size}", file, offset)
+    return found
 
 
 def uint(n):
@@ -513,15 +604,16 @@ class Graph:
         ends = source.ordinal, target.ordinal
         return ends if self.directed else (min(ends), max(ends))
 
-    def edge_born(self, source, target, slot, key, attributes):
-        """`slot` is an ordinal; it and `key` are None if this is no multigraph."""
+    def edge_born(self, source, target, slot, key, attributes, loading=False):
+        """`slot` is an ordinal; it and `key` are None if this is no multigraph. `loading`: from an increment; then the edge
+        that made the slot may be gone."""
         there = self.pairs.setdefault(self.pair(source, target), {})
         ordinal = self.next[1]
         if key in there:
             raise ValueError("the pair has that edge already")
         if slot is None:
             slot = ordinal
-        elif slot != (next(iter(there.values())).slot if there else ordinal):
+        elif slot != (next(iter(there.values())).slot if there else slot if loading else ordinal):
             raise ValueError(f"slot {slot} is not the pair's")
         edge = Born(self._take(1), key, attributes)
         edge.ends, edge.slot = (source, target), slot
@@ -586,6 +678,11 @@ class Graph:
         self._content &= M128
         self._layout &= M128
         return self._content, self._layout
+
+    def row_hash(self, kind, thing):
+        """What a living thing adds to the layout sum."""
+        row = self._row(kind, thing)
+        return xxh3_128(row) if row else 0
 
     def _facts(self, kind, thing):
         if kind == "i":
@@ -771,6 +868,7 @@ ENVELOPE = struct.Struct("<8sHHIQQQ16sQ")
 FRAME = struct.Struct("<4sBBHIIQIIqQQII")
 FRAME_MAGIC = bytes.fromhex("9e53461a")
 EVENTS, MARKER, SYNC_NOTE, SEAL = 1, 2, 3, 4
+COMPRESSED = 1
 
 
 def open_envelope(data, file, kind, limit, number, log_id=None):
@@ -812,15 +910,24 @@ def whole_file(path, file, limit):
 # 4, 5. CURRENT and the manifest
 
 
+SEGMENT_NAME = r"(events|snapshot)-(\d{6}|[1-9]\d{6,})"
+
+
 def file_name(kind, number):
     return f"{kind}-{number:06}"
+
+
+def adopted_by_next(entry):
+    """What the segment after `entry` adopts."""
+    end = entry["end"]
+    return entry["original"] or {"number": entry["number"], "length": end["length"], "chain": end["chain"]}
 
 
 def read_manifest(path):
     """CURRENT and the manifest that it names."""
     if not os.path.lexists(os.path.join(path, "CURRENT")):
         names = os.listdir(path) if os.path.isdir(path) else []
-        if any(re.fullmatch(r"(events|snapshot)-(\d{6}|[1-9]\d{6,})", name) for name in names):
+        if any(re.fullmatch(SEGMENT_NAME, name) for name in names):
             raise Missing("the file is missing", "CURRENT")
         raise NotALog("there is no log here", path)
     data = whole_file(path, "CURRENT", CURRENT_MAX)
@@ -848,12 +955,15 @@ def read_manifest(path):
         "kind": p.graph_kind(),
         "next_file": p.uint(),
         "segments": p.list(p.segment_entry),
+        "snapshots": p.list(p.snapshot_entry),
         "markers": p.list(p.marker),
         "next_marker": p.uint(),
         "next_seq": p.uint(),
         "ordinals": p.ordinals(),
         "high_water": p.uint(),
         "sources": p.list(p.source),
+        "trash": p.list(p.trashed),
+        "pruned": p.option(p.int),
     }
     p.extensions()
     p.finish()
@@ -869,26 +979,40 @@ def check_manifest(manifest):
 
     if manifest["generation"] != int(manifest["file"].removeprefix("manifest-")):
         fail("the generation is not the file's number")
-    seq, numbers = 1, set()
-    for at, entry in enumerate(manifest["segments"]):
-        if entry["kind"] != "events" or entry["compression"]:
-            raise Unsupported("a snapshot segment, or a compressed one", manifest["file"])
-        if entry["raw_size"]:
+    numbers = [entry["number"] for entry in manifest["segments"] + manifest["snapshots"]]
+    if len(numbers) != len(set(numbers)) or any(number >= manifest["next_file"] for number in numbers):
+        fail("the number of a segment is given twice or not yet")
+    before = None
+    for entry in manifest["segments"]:
+        if not entry["compression"] and entry["raw_size"]:
             fail("an uncompressed segment has a size before compression")
-        if entry["seq"] != seq:
-            fail(f"segment {entry['number']} begins at {entry['seq']}, not at {seq}")
-        if entry["number"] in numbers or entry["number"] >= manifest["next_file"]:
-            fail(f"the number {entry['number']} is given twice or not yet")
-        numbers.add(entry["number"])
-        if entry["end"] is None:
-            if at + 1 < len(manifest["segments"]):
-                fail("a segment that is not the last has no end")
-        else:
-            if entry["end"]["next_seq"] < seq:
-                fail("a segment ends before it begins")
-            seq = entry["end"]["next_seq"]
-    if manifest["next_seq"] < 1 or (not manifest["segments"] and manifest["next_seq"] != 1):
+        if before is None:
+            if not manifest["snapshots"] and entry["seq"] != 1:
+                fail("the first segment does not begin at 1")
+        elif before["end"] is None:
+            fail("a segment that is not the last has no end")
+        elif entry["seq"] != before["end"]["next_seq"]:
+            fail(f"segment {entry['number']} begins at {entry['seq']}, not at {before['end']['next_seq']}")
+        elif entry["adopts"] != adopted_by_next(before):
+            fail(f"segment {entry['number']} adopts something else than the one before it ends with")
+        if entry["end"] and entry["end"]["next_seq"] < entry["seq"]:
+            fail("a segment ends before it begins")
+        before = entry
+    if manifest["next_seq"] < 1 or (not numbers and manifest["next_seq"] != 1):
         fail("the next seq cannot be")
+    for entry in manifest["snapshots"]:
+        if not entry["increments"]:
+            fail(f"snapshot segment {entry['number']} has no increment")
+        reached = entry["increments"][0]["from"]
+        for increment in entry["increments"]:
+            if increment["from"] != reached or not reached < increment["to"] < manifest["next_seq"]:
+                fail(f"the increments of snapshot segment {entry['number']} do not join")
+            reached = increment["to"]
+    in_force = {file_name("events", entry["number"]) for entry in manifest["segments"]}
+    in_force |= {file_name("snapshot", entry["number"]) for entry in manifest["snapshots"]}
+    for file in manifest["trash"]:
+        if not re.fullmatch(SEGMENT_NAME, file["name"]) or file["name"] in in_force:
+            fail(f"{file['name']!r} cannot be trash")
     before = None
     for marker in manifest["markers"]:
         if before and (marker["id"] <= before["id"] or marker["seq"] < before["seq"]):
@@ -896,6 +1020,352 @@ def check_manifest(manifest):
         if marker["id"] >= manifest["next_marker"] or marker["seq"] >= manifest["next_seq"]:
             fail(f"marker {marker['id']} lies behind the position")
         before = marker
+
+
+# 17. Snapshot segments
+
+TRAILER = struct.Struct("<4sIQIIII")
+EMPTY_STAND = {"seq": 0, "time": -(2**63), "ordinals": (0,) * 4, "counts": (0,) * 4, "layout": 0}
+# Which of the next ordinals is a kind's; the graph has the one ordinal 0.
+ORDINAL_OF = {"node": 0, "edge": 1, "name": 2, "item": 3}
+Entry = collections.namedtuple("Entry", "ordinal fate replaced stamps row")
+Stamps = collections.namedtuple("Stamps", "born born_at changed changed_at")
+
+
+def signed(n):
+    """The `i64` with the bits of `n`."""
+    n &= M64
+    return n - 2**64 if n > I64_MAX else n
+
+
+def row_hash(kind, ordinal, row, multigraph):
+    """What a row adds to the layout sum."""
+    head = uint(ordinal)
+    if kind == "name":
+        return xxh3_128(b"a" + head + text(row))
+    if kind == "node":
+        return xxh3_128(b"n" + head + row[0] + image(row[1]))
+    if kind == "edge":
+        source, target, slot, key, attributes = row
+        parallel = uint(slot) + key if multigraph else b""
+        return xxh3_128(b"e" + head + uint(source) + uint(target) + parallel + image(attributes))
+    if kind == "item":
+        key, entry, value = row
+        return xxh3_128(b"i" + head + uint(key) + (b"\0" if entry is None else b"\1" + entry) + value)
+    return xxh3_128(b"g" + image(row)) if row else 0
+
+
+class Snapshot:
+    """A snapshot segment, read and checked whole (17.5)."""
+
+    def __init__(self, log, entry):
+        self.file = file = file_name("snapshot", entry["number"])
+        self.directed, self.multigraph = log.manifest["kind"]
+        self.data = data = whole_file(log.path, file, max(entry["length"], 68))
+        manifest = log.manifest
+        if len(data) != entry["length"]:
+            self.fail(f"{len(data)} bytes, not {entry['length']}", len(data))
+        _, _, p, start, _ = open_envelope(data, file, b"S", SEGMENT_ENVELOPE_MAX, entry["number"], manifest["log_id"])
+        p.int()
+        kind = p.graph_kind()
+        if p.bytes():
+            raise Unsupported("blocks are encrypted", file, 0)
+        p.extensions()
+        p.finish()
+        if kind != manifest["kind"]:
+            self.fail("the kind of graph is not the manifest's", 64)
+        at, footer = self.index()
+        if zlib.crc32(data[at:-32]) != entry["checksum"]:
+            self.fail("the index is not the one that the manifest names", at)
+        p = Pieces(footer, file, base=at)
+        self.increments = p.list(p.increment)
+        p.extensions()
+        p.finish()
+        self.check_index(start, at)
+        if len(self.increments) != len(entry["increments"]):
+            self.fail("the manifest lists another number of increments", at)
+        self.entries = []  # of each increment: {kind: entries}
+        for increment, listed in zip(self.increments, entry["increments"], strict=True):
+            blocks = [block for chunk in increment["chunks"] for block in chunk["blocks"]]
+            found = {
+                "from": increment["from"]["seq"],
+                "to": increment["to"]["seq"],
+                "time": increment["to"]["time"],
+                "rows": sum(chunk["entries"] for chunk in increment["chunks"]),
+                "alive": sum(increment["to"]["counts"][:3]),
+                "bytes": sum(block["stored"] for block in blocks),
+                "raw_bytes": sum(block["raw"] for block in blocks),
+                "level": increment["level"],
+            }
+            if found != listed:
+                self.fail(f"the increment is {found}, the manifest says {listed}", at)
+            self.entries.append(self.read_increment(increment))
+
+    def fail(self, message, offset=None):
+        raise Damaged(message, self.file, offset)
+
+    def index(self):
+        """Where the index begins, and its raw bytes."""
+        data, end = self.data, len(self.data) - 32
+        if end < 68:
+            self.fail("the file is too short", len(data))
+        magic, stored, at, raw, checksum, zero, own = TRAILER.unpack_from(data, end)
+        if magic != b"\x9eSI\x1a" or zlib.crc32(data[end : end + 28]) != own or zero:
+            self.fail("the trailer is not sound", end)
+        if at + stored != end:
+            self.fail("the trailer speaks of a file of another length", end)
+        if zlib.crc32(data[at:end]) != checksum:
+            self.fail("the checksum of the index is wrong", at)
+        if raw > INDEX_MAX:
+            self.fail(f"the index has {raw} bytes", end)
+        return at, decompress(data[at:end], raw, self.file, at)
+
+    def check_index(self, at, end):
+        def check(holds, what):
+            if not holds:
+                self.fail(what, end)
+
+        check(self.increments, "there is no increment")
+        reached = None
+        for increment in self.increments:
+            a, b = increment["from"], increment["to"]
+            check(reached is None or a == reached, "an increment does not begin where the one before it ends")
+            check(a["seq"] or a == EMPTY_STAND, "the empty graph is not empty")
+            check(a["seq"] < b["seq"] and a["time"] <= b["time"], "an increment ends before it begins")
+            check(all(map(int.__le__, a["ordinals"], b["ordinals"])), "the next ordinals descend")
+            check(b["counts"][0] <= b["counts"][3] >= a["counts"][3], "the high-water cannot be")
+            check(1 <= increment["level"] <= 22, "zstd has no such level")
+            reached, before = b, (-1, 0)
+            for chunk in increment["chunks"]:
+                kind = ROW_KINDS.index(chunk["kind"])
+                check(before < (kind, chunk["first"]), "chunks do not ascend")
+                check(chunk["tombstones"] <= chunk["entries"] and 1 <= chunk["entries"] <= CHUNK_MAX, "the number of entries cannot be")
+                check(chunk["last"] - chunk["first"] + 1 >= chunk["entries"], "there are more entries than ordinals")
+                check(chunk["offset"] == at, "chunks do not follow each other")
+                columns = [COLUMNS.index(block["column"]) for block in chunk["blocks"]]
+                check(columns == sorted(set(columns)), "columns do not ascend")
+                for block in chunk["blocks"]:
+                    check(1 <= block["raw"] <= BLOCK_MAX, "the length of a block is out of bounds")
+                    at += block["stored"]
+                before = kind, chunk["last"]
+        check(at == end, "the blocks do not end where the index begins")
+
+    def read_increment(self, increment):
+        """The entries of an increment by kind, checked without the state beneath."""
+        a, b = increment["from"], increment["to"]
+        entries = {kind: [] for kind in ROW_KINDS}
+        for chunk in increment["chunks"]:
+            entries[chunk["kind"]] += self.read_chunk(increment, chunk)
+        layout, end = a["layout"], increment["chunks"][0]["offset"] if increment["chunks"] else 0
+        for kind, found in entries.items():
+            for entry in found:
+                layout -= entry.replaced or 0
+                if entry.fate != REMOVED:
+                    layout += row_hash(kind, entry.ordinal, entry.row, self.multigraph)
+        if layout & M128 != b["layout"]:
+            self.fail("the increment does not sum to what it says", end)
+        for at, kind in enumerate(("node", "edge", "item")):
+            change = sum((entry.fate == BORN) - (entry.fate == REMOVED) for entry in entries[kind])
+            if a["counts"][at] + change != b["counts"][at]:
+                self.fail(f"the increment gives another number of {kind}s than it says", end)
+        if [entry.ordinal for entry in entries["name"]] != list(range(a["ordinals"][2], b["ordinals"][2])):
+            self.fail("the increment does not give the names that it says", end)
+        return entries
+
+    def columns(self, chunk):
+        """The columns of a chunk as `Pieces`; those that are left out are empty."""
+        found, at = {}, chunk["offset"]
+        for block in chunk["blocks"]:
+            stored = self.data[at : at + block["stored"]]
+            if zlib.crc32(stored) != block["checksum"]:
+                self.fail(f"the checksum of the column {block['column']} is wrong", at)
+            if block["codec"] == "zstd":
+                stored = decompress(stored, block["raw"], self.file, at)
+            elif block["raw"] != block["stored"]:
+                self.fail("a block that is not compressed has two lengths", at)
+            found[block["column"]] = Pieces(stored, self.file, base=at, strict=True)
+            at += block["stored"]
+        return {column: found.get(column) or Pieces(b"", self.file, base=chunk["offset"]) for column in COLUMNS}
+
+    def read_chunk(self, increment, chunk):
+        kind, columns = chunk["kind"], self.columns(chunk)
+        place = chunk["offset"]
+        graph = kind == "graph"
+        old, new = (0, 1) if graph else (increment[at]["ordinals"][ORDINAL_OF[kind]] for at in ("from", "to"))
+        gaps, fates = columns["ordinals"], columns["fates"]
+        has_gaps, has_fates = gaps.end > 0, fates.end > 0
+        ordinal, heads = chunk["first"] - 1, []
+        for at in range(chunk["entries"]):
+            gap = gaps.uint(0xFFFFFFFF) if has_gaps else 0
+            if at == 0 and gap:
+                gaps.fail("the first entry has a gap", place)
+            ordinal += 1 + gap
+            fate = fates.byte() if has_fates else BORN
+            if fate > REMOVED:
+                fates.fail(f"no fate is {fate}")
+            if ordinal >= new or (not graph and (ordinal < old) != (fate != BORN)):
+                self.fail(f"{kind} {ordinal} cannot have the fate {fate}", place)
+            if fate == REMOVED and kind in ("name", "graph"):
+                self.fail(f"a {kind} is removed", place)
+            heads.append((ordinal, fate, columns["replaced"].sum() if fate != BORN else None))
+        if ordinal != chunk["last"] or sum(fate == REMOVED for _, fate, _ in heads) != chunk["tombstones"]:
+            self.fail("the chunk is not what the index says", place)
+        stamps = [None] * len(heads) if kind == "name" else self.read_stamps(columns["stamps"], heads, increment, graph)
+        rows = self.read_rows(kind, columns, [ordinal for ordinal, fate, _ in heads if fate != REMOVED], increment)
+        for column in columns.values():
+            column.finish()
+        return [
+            Entry(ordinal, fate, replaced, stamp, None if fate == REMOVED else next(rows))
+            for (ordinal, fate, replaced), stamp in zip(heads, stamps, strict=True)
+        ]
+
+    def read_stamps(self, p, heads, increment, graph):
+        born = born_at = 0
+        streams = [[], [], [], []]
+        for _ in heads:
+            born = born + p.int() & M64
+            streams[0].append(born)
+        for _ in heads:
+            born_at = signed(born_at + p.int())
+            streams[1].append(born_at)
+        streams[2] = [born + p.int() & M64 for born in streams[0]]
+        streams[3] = [signed(born_at + p.int()) for born_at in streams[1]]
+        stamps = [Stamps(*four) for four in zip(streams[0], streams[1], streams[2], streams[3], strict=True)]
+        first, last = increment["from"]["seq"], increment["to"]["seq"]
+        for (ordinal, fate, _), stamp in zip(heads, stamps, strict=True):
+            fits = 1 <= stamp.born <= stamp.changed and stamp.born_at <= stamp.changed_at
+            fits = fits and first < stamp.changed <= last and (graph or (stamp.born > first) == (fate == BORN))
+            if not fits:
+                p.fail(f"the stamps of {ordinal} are {stamp}")
+        return stamps
+
+    def read_rows(self, kind, columns, ordinals, increment):
+        """The rows of a chunk, read at once; an iterator of them."""
+        nodes, _, names, _ = increment["to"]["ordinals"]
+        ids, sources, targets = columns["ids"], columns["sources"], columns["targets"]
+        has_images = kind in ("node", "edge", "graph") and ordinals
+        images = self.read_images(columns["shapes"], columns["values"], len(ordinals), names) if has_images else None
+        rows, source, newest = [], 0, -1
+        for ordinal in ordinals:
+            if kind == "name":
+                rows.append(ids.str(NAME_MAX, "a name's length"))
+            elif kind == "node":
+                rows.append((ids.id(), next(images)))
+            elif kind == "edge":
+                source += sources.int()
+                newest = max(newest, source)
+                target = newest + 1 - targets.int()
+                newest = max(newest, target)
+                if not (0 <= source < nodes and 0 <= target < nodes):
+                    targets.fail(f"edge {ordinal} joins {source} and {target}, of {nodes}")
+                slot = key = None
+                if self.multigraph:
+                    slot, key = ordinal - columns["slots"].uint(ordinal, "a slot's distance"), ids.id()
+                rows.append((source, target, slot, key, next(images)))
+            elif kind == "item":
+                name = sources.uint(0xFFFFFFFF)
+                if name >= names:
+                    sources.fail(f"the key's name is {name}, of {names}")
+                rows.append((name, ids.id() if ids.bool() else None, columns["values"].value()))
+            else:
+                rows.append(next(images))
+        return iter(rows)
+
+    def read_images(self, p, values, rows, names):
+        shapes = [list(p.names(names)) for _ in range(p.uint(rows, "the number of shapes"))]
+        if not shapes:
+            p.fail("there are rows and no shapes")
+        of_rows = [shapes[p.uint(len(shapes) - 1, "a shape")] for _ in range(rows)]
+        images = [{} for _ in range(rows)]
+        for name in sorted({name for shape in of_rows for name in shape}):
+            for shape, image in zip(of_rows, images, strict=True):
+                if name in shape:
+                    image[name] = values.value()
+        return iter(images)
+
+    # 17.6 Applying one
+
+    def apply(self, increment, graph):
+        """Puts an increment into `graph`, which is the state where it begins."""
+        a, b = increment["from"], increment["to"]
+        if (graph.fingerprint()[1], graph.counts, graph.ordinals) != (a["layout"], a["counts"], a["ordinals"]):
+            self.fail(f"the increment does not begin with the state at {a['seq']}")
+        entries = self.entries[self.increments.index(increment)]
+        try:
+            for entry in entries["name"]:
+                graph.name_born(entry.row)
+            for entry in entries["edge"]:
+                if entry.fate == REMOVED:
+                    self.replaces(graph, "e", graph.edges, entry)
+                    graph.edge_died(graph.edges[entry.ordinal])
+            for entry in entries["node"]:
+                self.apply_node(graph, entry)
+            for entry in entries["edge"]:
+                if entry.fate != REMOVED:
+                    self.apply_edge(graph, entry)
+            for entry in entries["item"]:
+                self.apply_item(graph, entry)
+            for entry in entries["graph"]:
+                if entry.fate == CHANGED and entry.replaced != graph.row_hash("g", graph.graph):
+                    self.fail("the attributes of the graph are not those that are replaced")
+                graph.graph.attributes = dict(entry.row)
+                graph.changed("g", graph.graph, {})
+        except ValueError as error:
+            self.fail(str(error))
+        graph.next, graph.high_water = list(b["ordinals"]), b["counts"][3]
+        if (graph.fingerprint()[1], graph.counts) != (b["layout"], b["counts"]):
+            self.fail(f"the increment does not give the state at {b['seq']}")
+
+    def replaces(self, graph, kind, things, entry):
+        """The thing that an entry is about, as it was."""
+        thing = things.get(entry.ordinal)
+        if thing is None or graph.row_hash(kind, thing) != entry.replaced:
+            self.fail(f"what entry {entry.ordinal} replaces is not there")
+        return thing
+
+    def apply_node(self, graph, entry):
+        if entry.fate == BORN:
+            graph.next[0] = entry.ordinal
+            graph.node_born(*entry.row)
+            return
+        node = self.replaces(graph, "n", graph.nodes, entry)
+        if entry.fate == REMOVED:
+            if node.edges:
+                self.fail(f"node {entry.ordinal} is removed and has edges")
+            graph.node_died(node)
+        elif node.id != entry.row[0]:
+            self.fail(f"node {entry.ordinal} changes its id")
+        else:
+            node.attributes = entry.row[1]
+            graph.changed("n", node, {})
+
+    def apply_edge(self, graph, entry):
+        source, target, slot, key, attributes = entry.row
+        if entry.fate == BORN:
+            if source not in graph.nodes or target not in graph.nodes:
+                self.fail(f"edge {entry.ordinal} ends at a dead node")
+            graph.next[1] = entry.ordinal
+            graph.edge_born(graph.nodes[source], graph.nodes[target], slot, key, attributes, loading=True)
+            return
+        edge = self.replaces(graph, "e", graph.edges, entry)
+        here = edge.ends[0].ordinal, edge.ends[1].ordinal, edge.slot if graph.multigraph else None, edge.id
+        if here != (source, target, slot, key):
+            self.fail(f"edge {entry.ordinal} changes its ends, slot or key")
+        edge.attributes = attributes
+        graph.changed("e", edge, {})
+
+    def apply_item(self, graph, entry):
+        if entry.fate == BORN:
+            graph.next[3] = entry.ordinal
+            graph.item_born(*entry.row)
+            return
+        item = self.replaces(graph, "i", graph.items, entry)
+        if entry.fate == REMOVED:
+            graph.item_died(item)
+        elif (item.ends, item.id) != entry.row[:2]:
+            self.fail(f"item {entry.ordinal} changes its key or entry")
+        else:
+            graph.item_changed(item, entry.row[2])
 
 
 # 6, 7, 11. Reading a log
@@ -906,41 +1376,88 @@ class Done(Exception):
 
 
 class Log:
-    """A log, read, checked and replayed up to `upto` (to its end if None)."""
+    """A log, read and checked up to the event `upto` (to its end if None). Every file that the manifest names is checked;
+    what comes from increments takes the `road` of those that `roads` gives."""
 
-    def __init__(self, path, upto=None, live=None):
+    def __init__(self, path, upto=None, live=None, road=0):
         self.path, self.upto = path, upto
         self.manifest = manifest = read_manifest(path)
         self.directed, self.multigraph = manifest["kind"]
-        self.graph = Graph(*manifest["kind"])
-        self.replay = Replay(self.graph, self.after_event)
         self.live = live
-        self.next_seq = 1
         self.torn = None  # (file, offset): where a torn tail was found
         self.frame_markers, self.checked = [], 0
         self.sources = {source["name"]: source for source in manifest["sources"]}
-        self.waiting = list(manifest["markers"])  # not yet compared
         self.reached = False
-        self.after_event(0)
+        self.snapshots = [Snapshot(self, entry) for entry in manifest["snapshots"]]
+        segments = manifest["segments"]
+        self.kept_from = segments[0]["seq"] if segments else manifest["next_seq"]
+        self.begin(road)
         try:
-            for at, entry in enumerate(manifest["segments"]):
-                if self.reached:
-                    raise Done
-                before = manifest["segments"][at - 1] if at else None
-                Segment(self, entry, before, at + 1 == len(manifest["segments"])).read()
+            if self.reached:
+                raise Done
+            for at, entry in enumerate(segments):
+                before = segments[at - 1] if at else None
+                Segment(self, entry, before, at + 1 == len(segments)).read()
             self.at_end()
         except Done:
             pass
         listed = manifest["markers"]
+        if upto is None:
+            # Those that lie before the events, or are off the road.
+            for marker in self.waiting:
+                at = Log(path, marker["seq"], live)
+                self.checked += at.checked
         self.markers = listed + [m for m in self.frame_markers if m["id"] >= manifest["next_marker"]]
         self.content, self.layout = self.graph.fingerprint()
         self.last_seq, self.seen = self.replay.seq, self.replay.seen
 
+    # 9.1 From increments
+
+    def roads(self, upto):
+        """All chains that lead to `upto` or to where events lead on to it, those with the least first: lists of (snapshot, increment)."""
+        steps = collections.defaultdict(list)
+        for snapshot in self.snapshots:
+            for increment in snapshot.increments:
+                steps[increment["from"]["seq"]].append((snapshot, increment))
+        last = self.manifest["next_seq"] - 1
+        found, open_roads = [], [(0, [])]
+        while open_roads and len(found) < 1000:
+            at, road = open_roads.pop()
+            if at == upto or (at + 1 >= self.kept_from and (upto is None or at < upto)):
+                found.append(road)
+            for snapshot, increment in steps[at]:
+                if increment["to"]["seq"] <= (last if upto is None else upto):
+                    open_roads.append((increment["to"]["seq"], [*road, (snapshot, increment)]))
+        return sorted(found, key=lambda road: (road[-1][1]["to"]["seq"] if road else 0, len(road)))
+
+    def begin(self, road):
+        """The state where the events begin."""
+        manifest = self.manifest
+        roads = self.roads(self.upto)
+        if not roads:
+            lost = [m["id"] for m in manifest["markers"] if m["seq"] == self.upto]
+            if lost or self.upto is None:
+                raise Damaged(f"nothing leads to marker {lost}", manifest["file"])
+            raise NotALog(f"what led to {self.upto} by itself is gone", self.path)
+        self.graph = Graph(*manifest["kind"])
+        self.replay = Replay(self.graph, self.after_event)
+        self.next_seq = 1
+        self.waiting = list(manifest["markers"])  # not yet compared
+        self.after_event(0)
+        self.road = roads[road % len(roads)]
+        for snapshot, increment in self.road:
+            snapshot.apply(increment, self.graph)
+            to = increment["to"]
+            self.next_seq, self.replay.seq, self.replay.time = to["seq"] + 1, to["seq"], to["time"]
+            self.after_event(to["seq"])
+
     def after_event(self, seq):
         """Compares what the manifest says of the state after event `seq`; stops at the wanted one."""
         manifest = self.manifest
-        while self.waiting and self.waiting[0]["seq"] == seq:
-            self.compare(self.waiting.pop(0), manifest["file"], None)
+        here = [marker for marker in self.waiting if marker["seq"] == seq]
+        for marker in here:
+            self.waiting.remove(marker)
+            self.compare(marker, manifest["file"], None)
         if seq + 1 == manifest["next_seq"]:
             if self.graph.ordinals != manifest["ordinals"] or self.graph.high_water != manifest["high_water"]:
                 raise Damaged("ordinals or high-water at the position are others", manifest["file"])
@@ -960,12 +1477,13 @@ class Log:
                 raise Damaged(f"marker {marker['id']} has other {what} than the graph there", file, offset)
         self.checked += 1
 
-    def marker_frame(self, marker, header_seq, time, file, offset):
+    def marker_frame(self, marker, header_seq, time, file, offset, passed):
         if marker["seq"] + 1 != header_seq or marker["time"] != time:
             raise Damaged(f"marker {marker['id']} has another seq or time than its frame", file, offset)
         if self.frame_markers and marker["id"] <= self.frame_markers[-1]["id"]:
             raise Damaged(f"marker {marker['id']} does not ascend", file, offset)
-        self.compare(marker, file, offset)
+        if not passed:
+            self.compare(marker, file, offset)
         for listed in self.manifest["markers"]:
             if listed["id"] == marker["id"]:
                 same = {key: value for key, value in listed.items() if key not in ("pinned", "expired")}
@@ -985,8 +1503,8 @@ class Log:
                 f"the log ends before {self.next_seq}; {self.manifest['next_seq'] - 1} was durable",
                 *(self.torn or (self.manifest["file"], None)),
             )
-        if self.waiting:
-            raise Damaged(f"marker {self.waiting[0]['id']} lies behind the end", self.manifest["file"])
+        if self.waiting and self.waiting[-1]["seq"] >= self.next_seq:
+            raise Damaged(f"marker {self.waiting[-1]['id']} lies behind the end", self.manifest["file"])
         if self.upto is not None and not self.reached:
             raise NotALog(f"the log ends at {self.next_seq - 1}, before {self.upto}", self.path)
 
@@ -1010,19 +1528,22 @@ class Segment:
         self.tag = p.uint()
         kind, seq = p.graph_kind(), p.uint()
         floor = p.int()
-        adopted = p.option(lambda: {"number": p.uint(), "length": p.uint(), "chain": p.uint(0xFFFFFFFF)})
+        adopts, rewrites = p.option(p.adopted), p.option(p.adopted)
         self.writer = p.str()
         if p.bytes():
             raise Unsupported("payloads are encrypted", file, 0)
         p.extensions()
         p.finish()
-        if kind != manifest["kind"] or seq != entry["seq"] or seq != log.next_seq:
-            raise Damaged("kind or seq is not the manifest's", file, 64)
-        expected = before and {"number": before["number"], "length": before["end"]["length"], "chain": before["end"]["chain"]}
-        if adopted != expected:
-            raise Damaged(f"it adopts {adopted}, the manifest says {expected}", file, 64)
-        if before and floor < before["end"]["time"]:
+        says = {"seq": seq, "begins": floor, "adopts": adopts, "original": rewrites}
+        for what, found in says.items():
+            if found != entry[what]:
+                raise Damaged(f"{what} is {found}, in the manifest it is {entry[what]}", file, 64)
+        if kind != manifest["kind"]:
+            raise Damaged("the kind of graph is not the manifest's", file, 64)
+        if before and not before["original"] and floor < before["end"]["time"]:
             raise Damaged("it begins before the end of the segment before it", file, 64)
+        self.next_seq, self.rewrites = seq, rewrites
+        self.markers = set()
         self.floor = floor
         self.ends = {0, self.at}
         self.synced, self.sealed = 0, False
@@ -1050,8 +1571,12 @@ class Segment:
                 self.log.torn = self.file, self.at
                 break
         if end is not None:
-            if (self.chain, self.log.next_seq, self.floor) != (end["chain"], end["next_seq"], end["time"]):
+            if (self.chain, self.next_seq, self.floor) != (end["chain"], end["next_seq"], end["time"]):
                 self.fail("chain value, seq or time at the end is not the manifest's", self.at)
+        else:
+            for marker in self.log.manifest["markers"]:
+                if marker["seq"] >= self.entry["seq"] and marker["id"] not in self.markers:
+                    self.fail(f"marker {marker['id']} is in the manifest and has no frame", self.at)
 
     def frame(self, limit):
         """Reads the frame at `self.at`; says what is bad if it is a bad one."""
@@ -1070,15 +1595,19 @@ class Segment:
             return "the frame's chain value is wrong"
         # From here on the writer meant it.
         log = self.log
-        if not EVENTS <= kind <= SEAL or flags or reserved:
+        if not EVENTS <= kind <= SEAL or flags & ~COMPRESSED or reserved:
             self.fail("unknown type or flags", at + 4)
-        if not 1 <= stored <= PAYLOAD_MAX or raw != stored:
+        if not 1 <= stored <= PAYLOAD_MAX or not 1 <= raw <= PAYLOAD_MAX:
             self.fail("the payload's length is out of bounds", at + 8)
-        if seq != log.next_seq:
-            self.fail(f"the seq is {seq}, not {log.next_seq}", at + 16)
+        if (kind != EVENTS or raw <= stored) if flags else raw != stored:
+            self.fail("the payload cannot be compressed, or have two lengths", at + 12)
+        if seq != self.next_seq:
+            self.fail(f"the seq is {seq}, not {self.next_seq}", at + 16)
         if events and kind != EVENTS:
             self.fail("events in a frame that is not of events", at + 24)
-        if time < self.floor or (log.replay.time is not None and time < log.replay.time):
+        # What ends at or before the position that increments gave is passed over.
+        passed = seq + events < log.next_seq or (events and seq + events == log.next_seq)
+        if time < self.floor or (not passed and log.replay.time is not None and time < log.replay.time):
             self.fail("the time descends", at + 32)
         if synced < self.synced or synced > at or synced not in self.ends:
             self.fail(f"the claim {synced} cannot be", at + 48)
@@ -1087,19 +1616,27 @@ class Segment:
         payload = data[at + 64 : at + 64 + stored]
         if zlib.crc32(payload) != check:
             return "the payload's checksum is wrong"
+        if flags:
+            payload = decompress(payload, raw, self.file, at + 64)
         p = Pieces(payload, self.file, base=at + 64, strict=True)
         log.replay.seen["frame", kind] += 1
+        log.replay.seen["compressed"] += bool(flags)
         if kind == EVENTS:
-            sources = log.replay.payload(p, seq, time, events)
-            if seq >= log.manifest["next_seq"]:
-                for source in sources:
-                    log.read_source(source)
-            log.next_seq = seq + events
+            if not passed:
+                if seq != log.next_seq:
+                    self.fail(f"increments lead to {log.next_seq - 1}, inside of a frame", at)
+                sources = log.replay.payload(p, seq, time, events)
+                if seq >= log.manifest["next_seq"]:
+                    for source in sources:
+                        log.read_source(source)
+                log.next_seq = seq + events
+            self.next_seq = seq + events
         elif kind == MARKER:
             p.strict = False
             marker = p.marker()
             p.finish()
-            log.marker_frame(marker, seq, time, self.file, at)
+            self.markers.add(marker["id"])
+            log.marker_frame(marker, seq, time, self.file, at, passed)
         else:
             said = p.uint()
             p.finish()
@@ -1153,13 +1690,13 @@ def live_writer(path):
     return None
 
 
-def read_log(path, upto=None, live=None):
+def read_log(path, upto=None, live=None, road=0):
     """Reads, checks and replays a log, up to the event `upto` or to its end. `live`: whether the writer of the last
-    segment is alive; None: look."""
+    segment is alive; None: look. `road`: which of the ways through increments to take."""
     before = None
     while True:
         try:
-            return Log(path, upto, live)
+            return Log(path, upto, live, road)
         except Missing:
             # A writer may have put another manifest in force, and removed what only the old one named.
             current = os.path.join(path, "CURRENT")

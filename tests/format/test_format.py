@@ -5,12 +5,13 @@ import random
 import re
 import shutil
 import struct
+import subprocess
 import zlib
 from collections import Counter
 
 import pytest
 import snaplog_format as fmt
-from conftest import KINDS, NAMES, TESTS, Stream
+from conftest import DEBIAN, KINDS, NAMES, TESTS, Snaplog, Stream
 from snaplog_format import LogError, read_log
 
 FORMAT_MD = (TESTS.parent / "FORMAT.md").read_text(encoding="utf-8")
@@ -56,9 +57,10 @@ def envelope(kind, number, body):
 def log_of_example(path, segment):
     """A log with one segment, as section 16 ends: the manifest is put together here."""
     u, made = fmt.uint, fmt.uint(2 * 1_767_225_600_000_000)
-    end = u(250) + u(0x7EED89EA) + u(2) + fmt.uint(2 * 1_767_225_600_000_005)
-    entry = u(1) + u(0) + u(1) + b"\1" + end + b"\0" + u(0)
-    body = u(1) + made + made + b"\1\0" + u(2) + u(1) + entry + u(0) + u(1) + u(2) + b"\1\0\1\0" + u(1) + u(0) + u(0)
+    end = u(251) + u(0xAE4F1A22) + u(2) + fmt.uint(2 * 1_767_225_600_000_005)
+    entry = u(1) + u(1) + made + b"\0" + b"\1" + end + b"\0" + b"\0" + u(0)
+    body = u(1) + made + made + b"\1\0" + u(2) + u(1) + entry + u(0) + u(0) + u(1) + u(2) + b"\1\0\1\0" + u(1) + u(0)
+    body += u(0) + b"\0" + u(0)
     manifest = envelope(b"M", 1, body)
     (path / "events-000001").write_bytes(segment)
     (path / "manifest-000001").write_bytes(manifest)
@@ -261,3 +263,89 @@ def test_random_logs_read_the_same(make_log, kind, seed):
     assert read.last_seq > 200 and len(read.manifest["segments"]) == 3
     for seq in (0, 1, read.last_seq // 2, read.last_seq):
         same_graph(snaplog, seq)
+
+
+# Compacted logs
+
+
+@pytest.fixture(scope="module")
+def compacted():
+    """Compacts a log; skips if the binary cannot."""
+
+    def compact(snaplog, *options):
+        if subprocess.run([snaplog.binary, "compact", "--help"], capture_output=True).returncode:
+            pytest.skip(f"{snaplog.binary} has no command 'compact'")
+        snaplog("compact", *options)
+
+    return compact
+
+
+def every_marker(snaplog):
+    """Restores every marker by every road and compares it with the marker's sums and with snaplog's graph."""
+    read = agrees(snaplog)
+    for marker in read.markers:
+        there = read_log(snaplog.log, marker["seq"])
+        assert (there.content, there.layout) == (marker["content"], marker["layout"])
+        same_graph(snaplog, marker["seq"])
+        for road in range(1, min(len(there.roads(marker["seq"])), 6)):
+            other = read_log(snaplog.log, marker["seq"], road=road)
+            assert (other.content, other.layout) == (there.content, there.layout)
+            assert fmt.node_link(other.graph) == fmt.node_link(there.graph)
+    return read
+
+
+@kinds
+@pytest.mark.parametrize("seed", range(3))
+def test_compacted_logs_read_the_same(make_log, compacted, kind, seed):
+    snaplog = make_log(*kind)
+    tiers = "[tiers.all]\nevery_nodes = 3\n[tiers.few]\nevery_nodes = 2\nkeep = 3\n"
+    keep = ("none", "1h", "none")[seed]
+    config = f'{tiers}[retention]\nkeep_events = "{keep}"\n[compression]\nage = "0s"\n'
+    (snaplog.log / "snaplog.toml").write_text(config)
+    events = list(Stream(seed, *kind, everything=True).events(600))
+    graphs = {}
+    for start in range(0, 400, 100):
+        snaplog.ingest(events[start : start + 100])
+        snaplog("mark", "--label", f"part {start}")
+    for marker in read_log(snaplog.log).markers:
+        graphs[marker["seq"]] = snaplog.node_link(f"seq:{marker['seq']}")
+    compacted(snaplog)
+    read = every_marker(snaplog)
+    assert read.manifest["snapshots"] or keep != "none"
+    snaplog.ingest(events[400:500])
+    compacted(snaplog, "--retention")
+    every_marker(snaplog)
+    snaplog.ingest(events[500:])
+    compacted(snaplog, "--thorough", "--now")
+    read = every_marker(snaplog)
+    seqs = {marker["seq"] for marker in read.markers}
+    left = {seq: graph for seq, graph in graphs.items() if seq in seqs}
+    assert left
+    for seq, graph in left.items():
+        assert snaplog.node_link(f"seq:{seq}") == graph
+
+
+def test_debian_reads_the_same_when_it_is_compacted(make_log, compacted):
+    snaplog = make_log()
+    (snaplog.log / "snaplog.toml").write_text('[retention]\nkeep_events = "none"\n[tiers.all]\nevery_nodes = 100\n')
+    snaplog("ingest", DEBIAN)
+    compacted(snaplog, "--thorough", "--now")
+    read = agrees(snaplog)
+    assert len(read.markers) > 15 and read.manifest["snapshots"]
+    for marker in read.markers[::4]:
+        same_graph(snaplog, marker["seq"])
+
+
+@golden
+def test_a_compacted_golden_log_has_the_same_markers(log, compacted, binary, tmp_path):
+    copy = tmp_path / "log"
+    shutil.copytree(log, copy)
+    snaplog = Snaplog(binary, copy)
+    compacted(snaplog, "--thorough", "--now")
+    read, before = every_marker(snaplog), read_log(log)
+    assert read.manifest["snapshots"] and read.seen["compressed"] + 1
+    assert [(m["id"], m["content"], m["layout"]) for m in read.markers] == [
+        (m["id"], m["content"], m["layout"]) for m in before.markers
+    ]
+    assert (read.content, read.layout, read.last_seq) == (before.content, before.layout, before.last_seq)
+    assert read.sources == before.sources
