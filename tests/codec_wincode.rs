@@ -70,12 +70,14 @@ mod mirror {
         pub(crate) raw_bytes: u64,
     }
 
+    pub(crate) type Increment = (u64, u64, i64, u64, u64, u64, u64, u8);
+
     #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
     pub(crate) struct Snapshot {
         pub(crate) id: u64,
         pub(crate) length: u64,
         pub(crate) footer_crc: u32,
-        pub(crate) increments: Vec<(u64, u64, i64, u64, u64, u64, u64, u8)>,
+        pub(crate) increments: Vec<Increment>,
     }
 
     #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]

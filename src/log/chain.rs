@@ -79,11 +79,11 @@ fn put(task: &Task<'_>, chunk: &Chunk, decoded: &DecodedChunk, graph: &mut Graph
         let Some(entry) = decoded.entry(at) else { continue };
         match entry.row {
             Some(row) if !task.deaths_only => graph.load(entry.ordinal, &row).map_err(damage)?,
-            None if task.deaths_only || chunk.kind != RowKind::Edge => {
-                if !graph.unload(chunk.kind, entry.ordinal) {
-                    let what = "an entity that an increment removes";
-                    return Err(damage(Inconsistency::NotAlive { what, ordinal: entry.ordinal }));
-                }
+            None if (task.deaths_only || chunk.kind != RowKind::Edge)
+                && !graph.unload(chunk.kind, entry.ordinal) =>
+            {
+                let what = "an entity that an increment removes";
+                return Err(damage(Inconsistency::NotAlive { what, ordinal: entry.ordinal }));
             }
             _ => {}
         }
@@ -153,13 +153,12 @@ pub(crate) fn open(view: &View, increments: &[usize]) -> Result<Vec<Source>> {
     let mut opened: HashMap<SegmentId, Arc<SnapshotFile>> = HashMap::new();
     let mut sources = Vec::with_capacity(increments.len());
     for (entry, at) in increments.iter().filter_map(|place| places.get(*place)) {
-        let file = match opened.get(&entry.id) {
-            Some(file) => Arc::clone(file),
-            None => {
-                let log_id = view.in_force.log_id;
-                let file = SnapshotFile::open(view.storage.as_ref(), log_id, manifest.kind, entry)?;
-                Arc::clone(opened.entry(entry.id).or_insert_with(|| Arc::new(file)))
-            }
+        let file = if let Some(file) = opened.get(&entry.id) {
+            Arc::clone(file)
+        } else {
+            let log_id = view.in_force.log_id;
+            let file = SnapshotFile::open(view.storage.as_ref(), log_id, manifest.kind, entry)?;
+            Arc::clone(opened.entry(entry.id).or_insert_with(|| Arc::new(file)))
         };
         sources.push(Source::File { file, at: *at });
     }

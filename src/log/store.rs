@@ -132,7 +132,7 @@ pub(crate) fn prepare(
     }
     let name = names::manifest(manifest.generation);
     let mut written = write_new(storage, &name, &bytes);
-    if written.as_ref().is_err_and(|e| is_full(e)) {
+    if written.as_ref().is_err_and(is_full) {
         // A full disk: the manifest before the one in force makes room for the new one. It is only a spare.
         for spare in generations.iter().filter(|generation| Some(**generation) != expected) {
             let _ = storage.remove(&names::manifest(*spare));

@@ -216,7 +216,7 @@ fn block(
     // Hashes do not compress.
     let compressed = match column {
         Column::Replaced => None,
-        _ => Some(compressor.compress(raw).map_err(|_| cannot_compress())?),
+        _ => Some(compressor.compress(raw).map_err(cannot_compress)?),
     };
     let pays = |bytes: &Vec<u8>| bytes.len().saturating_add(LEAST_SAVED) <= raw.len();
     let (codec, stored) = match &compressed {

@@ -121,7 +121,7 @@ impl DecodedChunk {
         let (mut gaps, mut fates) = (columns.decoder(Column::Ordinals), columns.decoder(Column::Fates));
         let has_gaps = columns.get(Column::Ordinals).is_some();
         let has_fates = columns.get(Column::Fates).is_some();
-        let mut replaced = columns.decoder(Column::Replaced);
+        let mut sums = columns.decoder(Column::Replaced);
         let (old, new) = bounds(chunk.kind, increment);
         let mut next = Some(chunk.first);
         let mut tombstones = 0_u32;
@@ -138,7 +138,7 @@ impl DecodedChunk {
             let replaces = match fate {
                 BORN => None,
                 CHANGED | REMOVED => {
-                    let bytes = replaced.raw(16, "what an entry replaces")?;
+                    let bytes = sums.raw(16, "what an entry replaces")?;
                     Some(Sum::from(bytes.first_chunk().copied().unwrap_or_default()))
                 }
                 _ => return wrong("an entry has a fate that none has"),
@@ -162,7 +162,7 @@ impl DecodedChunk {
         }
         gaps.finish()?;
         fates.finish()?;
-        replaced.finish()?;
+        sums.finish()?;
         if chunk.kind == RowKind::Name {
             return Ok(());
         }

@@ -56,7 +56,7 @@ impl SnapshotEncoder {
     /// # Errors
     /// If zstd refuses the level.
     pub fn begin(&mut self, from: Stand, level: u8) -> Result<(), Fault> {
-        let compressor = zstd::bulk::Compressor::new(i32::from(level)).map_err(|_| cannot_compress())?;
+        let compressor = zstd::bulk::Compressor::new(i32::from(level)).map_err(cannot_compress)?;
         let layout = from.layout;
         self.open = Some(Open { from, level, layout, chunks: Vec::new(), chunk: None, compressor });
         Ok(())

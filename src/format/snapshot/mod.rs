@@ -265,7 +265,7 @@ impl Footer {
     /// If it does not encode.
     pub fn encode(&self, offset: u64) -> Result<(Vec<u8>, Trailer), Fault> {
         let raw = codec::to_bytes(self)?;
-        let stored = zstd::bulk::compress(&raw, INDEX_LEVEL).map_err(|_| cannot_compress())?;
+        let stored = zstd::bulk::compress(&raw, INDEX_LEVEL).map_err(cannot_compress)?;
         let too_large = |found: usize| DecodeError::TooLarge {
             what: "the index of a snapshot segment",
             found: len_u64(found),
@@ -319,6 +319,7 @@ fn decompress(stored: &[u8], raw: usize, what: &'static str) -> Result<Vec<u8>, 
     Err(Fault::Length { what, found, min: raw, max: raw })
 }
 
-fn cannot_compress() -> Fault {
+/// zstd says no more than that it cannot.
+fn cannot_compress(_: std::io::Error) -> Fault {
     Fault::Meaning { what: "a block cannot be compressed" }
 }

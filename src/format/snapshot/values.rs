@@ -29,15 +29,12 @@ impl ValuesEncoder {
             names.push(name);
             self.values.entry(name).or_default().raw(value);
         }
-        let shape = match self.by_names.get(&names) {
-            Some(shape) => *shape,
-            None => {
-                let shape = self.shapes.len();
-                self.shapes.push(names.clone());
-                self.by_names.insert(names, shape);
-                shape
-            }
-        };
+        let shape = self.by_names.get(&names).copied().unwrap_or_else(|| {
+            let shape = self.shapes.len();
+            self.shapes.push(names.clone());
+            self.by_names.insert(names, shape);
+            shape
+        });
         self.rows.u64(len_u64(shape));
         image.as_bytes().len()
     }
@@ -48,7 +45,9 @@ impl ValuesEncoder {
         shapes.u64(len_u64(self.shapes.len()));
         for names in &self.shapes {
             shapes.u64(len_u64(names.len()));
-            names.iter().for_each(|name| shapes.u64(u64::from(name.0)));
+            for name in names {
+                shapes.u64(u64::from(name.0));
+            }
         }
         shapes.raw(self.rows.as_slice());
         for column in self.values.values() {
@@ -112,8 +111,8 @@ impl<'a> ValuesDecoder<'a> {
             for _ in 0..uses {
                 skip_value(&mut from)?;
             }
-            let used = start.len().saturating_sub(from.rest().len());
-            columns.insert(name, Decoder::new(start.get(..used).unwrap_or_default()));
+            let taken = start.len().saturating_sub(from.rest().len());
+            columns.insert(name, Decoder::new(start.get(..taken).unwrap_or_default()));
         }
         from.finish()?;
         Ok(Self { shapes: read, rows: of_rows.into_iter(), values: columns })

@@ -83,7 +83,9 @@ pub(crate) fn fold(
         })?;
     }
     let mut delta = Delta::new(kind, from, needs);
-    fetched.iter().for_each(|entry| delta.put_beneath(&entry.entry()));
+    for entry in &fetched {
+        delta.put_beneath(&entry.entry());
+    }
     drop(fetched);
     let folding = Folding { delta, targets, sink, stand: from.clone() };
     let mut replay = Replay::from(folding, from.seq.next(), from.time);

@@ -113,7 +113,7 @@ pub(crate) fn maintain(host: &impl Host, wish: Wish) -> Result<Maintained> {
         let mut retired = 0_u64;
         let applied = host.change(&mut |manifest| {
             let trashed = manifest.trash.len();
-            let applied = outcome.apply(manifest)?;
+            let applied = outcome.apply(manifest);
             retired = manifest.trash.iter().skip(trashed).map(|file| file.bytes).sum();
             if applied {
                 all_reachable(manifest, host.storage().location(""))?;
@@ -170,10 +170,12 @@ fn all_reachable(manifest: &Manifest, path: String) -> Result<()> {
     let reachable = Reachable::new(&increments);
     let first = events.first().map_or(manifest.next_seq, |span| span.first_seq);
     let last = Seq(manifest.next_seq.0.saturating_sub(1));
-    let lost =
-        positions(manifest).into_iter().find(|position| !reachable.contains(position.seq, first, last));
-    let Some(lost) = lost else { return Ok(()) };
-    let marker = manifest.markers.iter().find(|marker| marker.seq == lost.seq).map(|marker| marker.id);
+    let cut_off = positions(manifest)
+        .into_iter()
+        .find(|position| !reachable.contains(position.seq, first, last))
+        .map(|position| position.seq);
+    let Some(seq) = cut_off else { return Ok(()) };
+    let marker = manifest.markers.iter().find(|marker| marker.seq == seq).map(|marker| marker.id);
     Err(Error::Unreachable { path, marker: marker.unwrap_or_default() })
 }
 

@@ -166,14 +166,14 @@ impl Outcome {
 
     /// Applies the outcome to the manifest in force by now, as a difference. False, and nothing is changed, if what the
     /// step rested on is not there any more.
-    pub(super) fn apply(&self, manifest: &mut Manifest) -> Result<bool> {
+    pub(super) fn apply(&self, manifest: &mut Manifest) -> bool {
         let replaced = self.events.as_ref().map(|(old, _)| *old);
         let has_snapshot = |id: &SegmentId| manifest.snapshots.iter().any(|entry| entry.id == *id);
         let has_events = |id: &SegmentId| manifest.segments.iter().any(|entry| entry.id == *id);
         if !self.old_snapshots.iter().all(has_snapshot)
             || !self.old_events.iter().chain(&replaced).all(has_events)
         {
-            return Ok(false);
+            return false;
         }
         let since = manifest.written;
         let mut trash = Vec::new();
@@ -213,6 +213,6 @@ impl Outcome {
         if let Some((_, entry)) = &self.events {
             manifest.next_file = manifest.next_file.max(entry.id.next());
         }
-        Ok(true)
+        true
     }
 }

@@ -122,8 +122,8 @@ pub(super) struct Core {
     pub(super) sync_markers: bool,
     /// Events since the last sync.
     unsynced_events: u64,
-    /// Whether a segment came to its end since maintenance was last begun.
-    pub(super) maintenance_due: bool,
+    /// How many segments came to their end because they were full: after each, maintenance is due.
+    pub(super) rolls: u64,
     /// Whether anything was handed in: a session in which nothing was leaves the log alone.
     touched: bool,
     /// Markers that the schedule placed in this session.
@@ -190,7 +190,7 @@ impl Core {
             automatic: true,
             sync_markers: true,
             unsynced_events: 0,
-            maintenance_due: false,
+            rolls: 0,
             touched: false,
             placed: 0,
             held: 0,

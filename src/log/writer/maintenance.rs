@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Shared, State, describe};
+use super::{Shared, describe};
 use crate::format::manifest::Manifest;
 use crate::log::compaction::{Host, Maintained, Wish, expire, maintain, undelete};
 use crate::log::environment::Environment;
@@ -118,17 +118,18 @@ impl Shared {
 pub(super) fn start(shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
     let shared = Arc::clone(shared);
     let run = move || {
+        let mut seen = 0;
         while !shared.signal.wait(POLL) {
             if let Some((request, wish)) = shared.maintenance.next() {
                 answer(&shared, &request, wish);
                 continue;
             }
-            match shared.with(|core| Ok(std::mem::take(&mut core.maintenance_due))) {
+            // The session has ended, and with it what there is to do.
+            let Ok(rolls) = shared.with(|core| Ok(core.rolls)) else { return };
+            if rolls > seen {
+                seen = rolls;
                 // What goes wrong is kept for whoever asks; the log is as it was, and the next roll tries again.
-                Ok(true) => drop(shared.maintain(Wish { retention: true, ..Wish::default() })),
-                Ok(false) => {}
-                Err(_) if !matches!(&*shared.lock(), State::Live { .. }) => return,
-                Err(_) => {}
+                drop(shared.maintain(Wish { retention: true, ..Wish::default() }));
             }
         }
         // Whoever waits is told; doing it is left to the next session.

@@ -151,7 +151,7 @@ impl Core {
             segment.offset >= self.config.segment_bytes || spans >= MAX_SPAN_MICROS
         });
         if full {
-            self.maintenance_due = true;
+            self.rolls = self.rolls.saturating_add(1);
             self.end_segment()?;
             let begun = self.begin_segment()?;
             self.segment = Some(begun);

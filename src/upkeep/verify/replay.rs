@@ -59,7 +59,7 @@ impl Inspection<'_> {
             self.cut(&Error::Folded { asked: target, kept_from }, Seq(target.0.saturating_sub(1)));
             return Ok(true);
         };
-        let mut comparer = Comparer {
+        let mut visitor = Comparer {
             listed: &self.view.markers,
             clock: self.clock,
             limit: self.limit,
@@ -71,12 +71,12 @@ impl Inspection<'_> {
         graph.track_fingerprint(true);
         let view = self.view;
         let loaded = chain::open(view, &path.increments).and_then(|sources| {
-            chain::load(&sources, &mut graph, |graph, stand| comparer.at(graph, stand.seq))?;
+            chain::load(&sources, &mut graph, |graph, stand| visitor.at(graph, stand.seq))?;
             Ok(chain::end_of(&sources))
         });
         let from = match loaded {
             Ok(stand) => stand,
-            Err(_) if comparer.late => {
+            Err(_) if visitor.late => {
                 self.complete = false;
                 return Ok(true);
             }
@@ -84,8 +84,8 @@ impl Inspection<'_> {
             Err(error) if error.is_damage() => {
                 let touched = self.view.markers.iter().filter(|marker| {
                     let road = self.view.path(marker.seq);
-                    !comparer.compared.contains(&marker.id)
-                        && road.is_some_and(|road| road.increments.len() > 0)
+                    !visitor.compared.contains(&marker.id)
+                        && road.is_some_and(|road| !road.increments.is_empty())
                 });
                 let touched = touched.map(|marker| marker.id).collect();
                 self.fault(&error, touched);
@@ -96,14 +96,14 @@ impl Inspection<'_> {
         let mut replay = Replay::from(graph, from.seq.next(), from.time);
         // Markers that stand where the replay ends are looked at as well.
         let until = if target == self.view.last_seq() { Until::End } else { until };
-        let outcome = replay.run(view, until, &mut comparer);
+        let outcome = replay.run(view, until, &mut visitor);
         let last = Seq(replay.next_seq.0.saturating_sub(1));
-        let late = comparer.late;
+        let late = visitor.late;
         if !late {
             // The frames of markers right after the last event may not have been reached, but their graph was.
-            comparer.at(&mut replay.graph, last)?;
+            visitor.at(&mut replay.graph, last)?;
         }
-        for (error, id, file) in comparer.wrong {
+        for (error, id, file) in visitor.wrong {
             let mut found = finding(&error);
             found.file = file;
             found.markers = vec![id.to_string()];
