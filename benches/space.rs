@@ -13,10 +13,8 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::print_stdout,
     clippy::as_conversions,
     clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::indexing_slicing,
     reason = "a program that measures: it has files, and rounds what it prints"
@@ -74,7 +72,7 @@ fn main() -> Outcome<()> {
         }
     }
     let mut crawl = std::fs::read(&input)?;
-    if input.ends_with(".zst") {
+    if Path::new(&input).extension().is_some_and(|extension| extension == "zst") {
         crawl = zstd::decode_all(crawl.as_slice())?;
     }
     let dir = tempfile::tempdir()?;

@@ -18,7 +18,10 @@ use snaplog::exchange::{ndjson, node_link};
 use snaplog::format::frame::{self, FrameType, HEADER_BYTES};
 use snaplog::format::segment::SegmentHead;
 use snaplog::storage::{SimStorage, Storage, read_all};
-use snaplog::{Config, Environment, Event, FixedEnvironment, GraphKind, Log, MarkOptions, Timestamp, Value};
+use snaplog::{
+    CompactOptions, Config, Environment, Event, FixedEnvironment, GraphKind, Log, MarkOptions, Timestamp,
+    Value,
+};
 
 /// A point of time for the logs to start at: 2026-01-01.
 const START: Timestamp = Timestamp(1_767_225_600_000_000);
@@ -68,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut corpus = Corpus { dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus"), bytes: 0 };
     for (name, kind) in KINDS {
         let storage = Arc::new(SimStorage::new());
-        write_log(Arc::clone(&storage), kind, 30)?;
+        write_log(Arc::clone(&storage), kind, 30, "")?;
         for entry in storage.list("")? {
             if entry.name.starts_with("events-") {
                 segment(
@@ -84,8 +87,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         // As text a small graph says as much, and a fuzzer is faster with it.
         let storage = Arc::new(SimStorage::new());
-        write_log(Arc::clone(&storage), kind, 8)?;
+        write_log(Arc::clone(&storage), kind, 8, "")?;
         graph(&mut corpus, name, storage)?;
+        let storage = Arc::new(SimStorage::new());
+        write_log(Arc::clone(&storage), kind, 8, "[retention]\nkeep_events = \"none\"\n")?;
+        compacted(&mut corpus, name, &storage)?;
     }
     corpus.put("ndjson", "operations", LINES.as_bytes())?;
     corpus.put("config", "template", Config::template().as_bytes())?;
@@ -119,10 +125,10 @@ impl Corpus {
 }
 
 /// A crawl of two sessions, with every kind of event, attributes of every kind, and markers.
-fn write_log(storage: Arc<SimStorage>, kind: GraphKind, nodes: i64) -> snaplog::Result<()> {
+fn write_log(storage: Arc<SimStorage>, kind: GraphKind, nodes: i64, config: &str) -> snaplog::Result<()> {
     let environment = Arc::new(FixedEnvironment::new(START));
     let clock: Arc<dyn Environment> = environment.clone();
-    let log = Log::init_in(storage, clock, kind, "")?;
+    let log = Log::init_in(storage, clock, kind, config)?;
     for session in 0..2 {
         let writer = log.writer()?;
         for n in 0..nodes {
@@ -156,6 +162,23 @@ fn write_log(storage: Arc<SimStorage>, kind: GraphKind, nodes: i64) -> snaplog::
     Ok(())
 }
 
+/// The snapshot segments that a log is folded into, and its manifest then.
+fn compacted(corpus: &mut Corpus, kind: &str, storage: &Arc<SimStorage>) -> Result<(), Box<dyn Error>> {
+    let log = Log::open_in(storage.clone(), Arc::new(FixedEnvironment::new(START)))?;
+    log.compact(CompactOptions { now: true, thorough: true, ..CompactOptions::default() })?;
+    for entry in storage.list("")? {
+        let bytes = |name: &str| read_all(storage.as_ref(), name, MAX_BYTES);
+        if entry.name.starts_with("snapshot-") {
+            corpus.put("snapshot", &format!("{kind}-{}", entry.name), &bytes(&entry.name)?)?;
+        } else if entry.name.starts_with("manifest-") {
+            corpus.put("manifest", &format!("{kind}-compacted-{}", entry.name), &bytes(&entry.name)?)?;
+        } else if entry.name.starts_with("events-") {
+            segment(corpus, &format!("{kind}-rewritten"), &entry.name, &bytes(&entry.name)?)?;
+        }
+    }
+    Ok(())
+}
+
 /// Header, frames and payloads of a segment.
 fn segment(corpus: &mut Corpus, kind: &str, file: &str, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
     let (prefix, _) = SegmentHead::decode(bytes)?;
@@ -169,7 +192,9 @@ fn segment(corpus: &mut Corpus, kind: &str, file: &str, bytes: &[u8]) -> Result<
         let (frame, after) = rest.split_at(length);
         if header.frame_type == FrameType::Events {
             let (_, payload) = frame.split_at(HEADER_BYTES);
-            corpus.put("events", &format!("{kind}-{file}-{number:02}"), payload)?;
+            let payload =
+                if header.compressed { frame::decompress(&header, payload)? } else { payload.to_vec() };
+            corpus.put("events", &format!("{kind}-{file}-{number:02}"), &payload)?;
         }
         rest = after;
         number += 1;

@@ -213,7 +213,9 @@ impl Manifest {
                 Some(end) if end.next_seq < segment.first_seq => {
                     return wrong("a segment ends before it begins");
                 }
-                None if !last => return wrong("a segment that is not the last one has no end"),
+                None if !last || segment.original.is_some() => {
+                    return wrong("a segment that is not the last one, or is one rewritten, has no end");
+                }
                 _ => {}
             }
             before = Some(segment);
