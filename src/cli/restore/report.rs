@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use snaplog::{Fingerprint, Reader, Restored, Timestamp};
+use snaplog::{Fingerprint, Reader, Restored, StateStream, Timestamp};
 
 use super::Format;
 use super::aim::Aim;
@@ -97,6 +97,11 @@ impl Told {
             let Fingerprint { content, layout } = restored.graph.fingerprint();
             (document.fingerprint, document.layout) = (Some(content.to_string()), Some(layout.to_string()));
         }
+    }
+
+    /// What is known once all rows were written: the marker's figures hold.
+    pub(super) fn rows(&mut self, rows: &StateStream) {
+        self.document.events_replayed = Some(rows.events());
     }
 
     /// Tells what would be done.
