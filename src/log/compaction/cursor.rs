@@ -140,7 +140,7 @@ impl<'a> Cursor<'a> {
 /// same ordinal takes the place of an earlier one; what was born and died in between does not show. Holds one chunk of
 /// each source at a time. From the empty graph on, this is the state itself.
 ///
-/// Chunks that `wanted` does not ask for are left out, where their entries would not take the place of others.
+/// Chunks that `wanted` does not ask for are not read, and ordinals that it does not ask for are not handed out.
 pub(crate) fn merge<E: From<Error>>(
     sources: &[Source],
     kind: RowKind,
@@ -170,8 +170,10 @@ pub(crate) fn merge<E: From<Error>>(
             }
         }
         let entry = |at: Option<&usize>| at.and_then(|at| cursors.get(*at)).and_then(Cursor::entry);
+        // Chunks may be left out that have this ordinal, unless it is asked for: then nothing can be said of it.
+        let is_whole = wanted(ordinal, ordinal);
         // Each entry says what it takes the place of: that must be what the one before it is.
-        for pair in same.windows(2) {
+        for pair in same.windows(2).filter(|_| is_whole) {
             let (Some(before), Some(after)) = (entry(pair.first()), entry(pair.last())) else { continue };
             let stands = before.row.map(|row| row.layout(ordinal, &mut scratch));
             if after.replaces != stands && !(kind == RowKind::Graph && stands == Some(Sum::default())) {
@@ -180,6 +182,7 @@ pub(crate) fn merge<E: From<Error>>(
             }
         }
         if let (Some(oldest), Some(newest)) = (entry(same.first()), entry(same.last()))
+            && is_whole
             && (oldest.replaces.is_some() || newest.row.is_some())
         {
             emit(&Entry { replaces: oldest.replaces, ..newest })?;
