@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueEnum;
-use snaplog::{Log, Marker, Reader, Selector};
+use snaplog::{Log, Marker, Reader, Selector, StateStream};
 
 use super::Context;
 use super::failure::Failure;
@@ -71,6 +71,9 @@ Restore the graph and the collector's state at a marker
 The graph is rebuilt in memory and compared with the marker's fingerprint before the first byte is written. A file is \
 written under a temporary name and renamed when it is complete: after an error nothing is left at PATH.
 
+As ndjson a large state is written row by row and never held in memory; it is compared all the same, before the file \
+gets its name or the first byte goes to standard output.
+
 --to takes, in this order:
   latest, latest~2      the newest marker, or the one so many before it
   m12                   the marker with that id
@@ -132,8 +135,27 @@ pub(super) fn run(args: RestoreArgs, context: &Context) -> Result<(), Failure> {
         return told.dry_run(&target, context, started);
     }
     let replace = target.may_be_written(args.yes, context)?;
+    if let Some(rows) = rows(&reader, &aim, &target)? {
+        target.write_rows(&rows, replace, context)?;
+        told.rows(&rows);
+        return told.done(0, &target, context, started);
+    }
     let restored = aim.restore(&reader)?;
     told.restored(&restored, &aim, &reader);
     let left_out = target.write(&restored, aim.marker(&reader, restored.seq), &log, replace, context)?;
     told.done(left_out, &target, context, started)
+}
+
+/// States from this size on are written row by row, where that can be done: they may be larger than the memory.
+const ROWS_FROM_BYTES: u64 = 64 << 20;
+
+/// The state row by row, if it is large and can be written so.
+fn rows(reader: &Reader, aim: &Aim<'_>, target: &Target) -> Result<Option<StateStream>, Failure> {
+    // Without a marker there is nothing to compare the rows with.
+    let marker = aim.seq().and_then(|seq| aim.marker(reader, seq));
+    match marker.filter(|marker| target.takes_rows() && reader.snapshot_bytes(marker.seq) >= ROWS_FROM_BYTES)
+    {
+        Some(marker) => Ok(reader.stream(marker)?),
+        None => Ok(None),
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use snaplog::format::names::{self, FileName};
-use snaplog::{Fingerprint, Reader, Restored, Timestamp};
+use snaplog::{Fingerprint, Reader, Restored, StateStream, Timestamp};
 
 use super::Format;
 use super::aim::Aim;
@@ -98,6 +98,11 @@ impl Told {
             let Fingerprint { content, layout } = restored.graph.fingerprint();
             (document.fingerprint, document.layout) = (Some(content.to_string()), Some(layout.to_string()));
         }
+    }
+
+    /// What is known once all rows were written: the marker's figures hold.
+    pub(super) fn rows(&mut self, rows: &StateStream) {
+        self.document.events_replayed = Some(rows.events());
     }
 
     /// Tells what would be done.

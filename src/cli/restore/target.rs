@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use snaplog::exchange::new_log::{Beginning, write_log};
 use snaplog::exchange::{WriteError, ndjson, node_link};
-use snaplog::{Config, Graph, Log, Marker, Restored, Timestamp};
+use snaplog::{Config, Graph, Log, Marker, Restored, StateStream, Timestamp};
 
 use super::Format;
 use crate::cli::Context;
@@ -90,6 +90,33 @@ impl Target {
         }
     }
 
+    /// Whether a state can be written row by row.
+    pub(super) fn takes_rows(&self) -> bool {
+        matches!(self, Self::Stdout(Format::Ndjson) | Self::File(_, Format::Ndjson))
+    }
+
+    /// Writes a state row by row: all of it, or nothing.
+    pub(super) fn write_rows(
+        &self,
+        rows: &StateStream,
+        replace: bool,
+        context: &Context,
+    ) -> Result<(), Failure> {
+        let write = |to: &mut dyn Write| ndjson::write_stream(rows, to);
+        match self {
+            Self::File(path, _) if files::look(path)? != Found::Special => to_file(path, replace, write),
+            // What is written there cannot be taken back: all is read and compared before the first byte.
+            Self::File(path, _) | Self::NewLog(path) => {
+                rows.prove()?;
+                to_file(path, replace, write)
+            }
+            Self::Stdout(_) => {
+                rows.prove()?;
+                to_stdout(context, write)
+            }
+        }
+    }
+
     /// Writes the graph: all of it, or nothing. Returns how many attributes the format had no place for.
     pub(super) fn write(
         &self,
@@ -100,24 +127,9 @@ impl Target {
         context: &Context,
     ) -> Result<u64, Failure> {
         match self {
-            Self::Stdout(format) => {
-                let mut to = context.out.stdout();
-                let written = write_graph(&restored.graph, *format, &mut to);
-                let written = written.and_then(|left_out| Ok(to.flush().map(|()| left_out)?));
-                written.map_err(|e| write_failure(&e, Failure::output))
-            }
+            Self::Stdout(format) => to_stdout(context, |to| write_graph(&restored.graph, *format, to)),
             Self::File(path, format) => {
-                let failed = |e: &io::Error| Failure::io("write", &path.display().to_string(), e);
-                let write = |mut to: &File| {
-                    write_graph(&restored.graph, *format, &mut to).map_err(|e| write_failure(&e, failed))
-                };
-                if files::look(path)? == Found::Special {
-                    return write(&files::open_special(path)?);
-                }
-                let staged = Staged::beside(path)?;
-                let left_out = write(&staged.create()?)?;
-                staged.publish(replace)?;
-                Ok(left_out)
+                to_file(path, replace, |to| write_graph(&restored.graph, *format, to))
             }
             Self::NewLog(path) => {
                 let staged = Staged::beside(path)?;
@@ -138,6 +150,34 @@ impl Target {
     }
 }
 
+/// Writes through `write` to a file: what stood there is replaced once all is written.
+fn to_file<T>(
+    path: &Path,
+    replace: bool,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, WriteError>,
+) -> Result<T, Failure> {
+    let failed = |e: &io::Error| Failure::io("write", &path.display().to_string(), e);
+    let write = |mut to: &File| write(&mut to).map_err(|e| write_failure(&e, failed));
+    if files::look(path)? == Found::Special {
+        return write(&files::open_special(path)?);
+    }
+    let staged = Staged::beside(path)?;
+    let written = write(&staged.create()?)?;
+    staged.publish(replace)?;
+    Ok(written)
+}
+
+/// Writes through `write` to standard output.
+fn to_stdout<T>(
+    context: &Context,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, WriteError>,
+) -> Result<T, Failure> {
+    let mut to = context.out.stdout();
+    let written = write(&mut to);
+    let written = written.and_then(|written| Ok(to.flush().map(|()| written)?));
+    written.map_err(|e| write_failure(&e, Failure::output))
+}
+
 fn write_graph(graph: &Graph, format: Format, to: &mut dyn Write) -> Result<u64, WriteError> {
     match format {
         Format::NodeLink => Ok(node_link::write_graph_to(graph, None, to)?.attrs_left_out),
@@ -154,6 +194,7 @@ fn time(restored: &Restored, marker: Option<&Marker>) -> Option<Timestamp> {
 fn write_failure(error: &WriteError, io: impl FnOnce(&io::Error) -> Failure) -> Failure {
     match error {
         WriteError::Io(error) => io(error),
+        WriteError::Log(error) => Failure::of(error),
         error => Report::new(Exit::Damage, "encoding", "the graph cannot be written").caused_by(error).into(),
     }
 }

@@ -29,17 +29,19 @@ pub(super) struct Needs {
     rows: BTreeMap<RowKind, BTreeSet<u32>>,
     /// Nodes that die: old and new ones.
     pub(super) dying: HashSet<u32>,
+    /// Whether any old node dies: then every old edge has to be looked at.
+    kills_old: bool,
 }
 
 impl Needs {
     pub(super) fn new(kind: GraphKind, from: Ordinals) -> Self {
-        Self { kind, next: from, from, rows: BTreeMap::new(), dying: HashSet::new() }
+        Self { kind, next: from, from, rows: BTreeMap::new(), dying: HashSet::new(), kills_old: false }
     }
 
     /// Whether any row is needed whose ordinal is from `first` to `last`.
     pub(super) fn wants_some(&self, kind: RowKind, first: u32, last: u32) -> bool {
         let named = self.rows.get(&kind).and_then(|rows| rows.range(first..=last).next());
-        named.is_some() || (kind == RowKind::Edge && self.kills_old_nodes())
+        named.is_some() || (kind == RowKind::Edge && self.kills_old)
     }
 
     /// Whether a row is needed. An edge is, too, if one of its ends dies.
@@ -47,11 +49,6 @@ impl Needs {
         let named = self.rows.get(&kind).is_some_and(|rows| rows.contains(&entry.ordinal));
         let ends = |node: NodeOrd| self.dying.contains(&node.0);
         named || matches!(entry.row, Some(Row::Edge { src, dst, .. }) if ends(src) || ends(dst))
-    }
-
-    /// Whether any old node dies: then every old edge has to be looked at.
-    fn kills_old_nodes(&self) -> bool {
-        self.dying.iter().any(|node| *node < self.from.node.0)
     }
 
     fn need(&mut self, kind: RowKind, ordinal: u32, first_new: u32) {
@@ -79,6 +76,7 @@ impl Target for Needs {
             }
             Record::NodeDied { node } => {
                 self.dying.insert(node.0);
+                self.kills_old |= node < from.node;
                 self.need(RowKind::Node, node.0, from.node.0);
             }
             Record::EdgeChanged { edge, .. } | Record::EdgeUnset { edge, .. } | Record::EdgeDied { edge } => {
