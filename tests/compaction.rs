@@ -1,5 +1,5 @@
 //! Compaction through the public API: what is kept stays restorable, equal to what it was.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use snaplog::model::graph::Graph;
 use snaplog::upkeep::verify::{Level, Options, verify};
