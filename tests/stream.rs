@@ -1,5 +1,5 @@
 //! A state that is read row by row is the state that a restore builds: byte for byte the same lines.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
