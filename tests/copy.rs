@@ -1,5 +1,5 @@
 //! Copies of logs: whole logs themselves, whatever goes on beside them.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
@@ -120,7 +120,7 @@ fn beside_a_writer_a_copy_ends_with_what_is_durable() {
 fn sources_are_known_to_the_copy() {
     let disk = SimStorage::new();
     let log = init(&disk, CONFIG);
-    let lines: String = (0..500).map(|n| format!("{{\"op\":\"node\",\"id\":{n}}}\n")).collect();
+    let lines = (0..500).fold(String::new(), |lines, n| lines + &format!("{{\"op\":\"node\",\"id\":{n}}}\n"));
     let path = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(path.path(), &lines).unwrap();
     let writer = log.writer().unwrap();
@@ -178,13 +178,13 @@ fn beside_a_writer_that_appends_and_compacts() {
         let mut copies = 0;
         while !done.load(Ordering::SeqCst) || copies == 0 {
             let dest = dir.path().join(format!("copy-{copies}"));
-            let copied = copy(&log, &dest).unwrap();
+            let outcome = copy(&log, &dest).unwrap();
             let copy = Log::open(&dest).unwrap();
             let report = verified(&copy, Level::Replay);
             assert!(report.sound, "{report:#?}");
             let reader = copy.reader().unwrap();
-            assert_eq!(reader.last_seq(), copied.last_seq);
-            assert_eq!(u64::try_from(reader.markers().len()).unwrap(), copied.markers);
+            assert_eq!(reader.last_seq(), outcome.last_seq);
+            assert_eq!(u64::try_from(reader.markers().len()).unwrap(), outcome.markers);
             copy.writer().unwrap().close().unwrap();
             copies += 1;
         }

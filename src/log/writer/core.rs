@@ -527,13 +527,18 @@ impl Core {
         Ok(self.durable)
     }
 
-    /// Pins a marker or takes the pin off; durable on return.
+    /// Pins a marker, which has one back that was dropped, or takes the pin off; durable on return.
     pub(super) fn pin(&mut self, id: MarkerId, on: bool) -> Result<bool> {
         // The manifest may only speak of what is durable.
         self.commit()?;
         let Some(marker) = self.markers.iter_mut().find(|marker| marker.id == id) else { return Ok(false) };
-        if marker.pinned != on {
+        // One that was dropped is had back by its pin.
+        let had_back = on && marker.expired.is_some();
+        if marker.pinned != on || had_back {
             marker.pinned = on;
+            if had_back {
+                marker.expired = None;
+            }
             let manifest = self.described();
             self.put_in_force(manifest)?;
         }

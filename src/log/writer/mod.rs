@@ -183,7 +183,7 @@ impl Writer {
         self.shared.with(|core| core.mark_beginning(tiers, label, pinned, time))
     }
 
-    /// Pins a marker, or takes the pin off; durable on return.
+    /// Pins a marker, or takes the pin off; durable on return. One that was dropped is had back by its pin.
     ///
     /// # Errors
     /// [`Error::BadMarker`] if there is no such marker; any other error ends the session.
