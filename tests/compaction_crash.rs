@@ -295,16 +295,13 @@ fn a_full_disk_is_told_with_the_room_that_it_takes_and_costs_nothing() {
         let log = forked.log().unwrap();
         forked.storage.fail_call(forked.storage.calls() + call, Fault::Enospc, FaultSpan::Once);
         let files = forked.storage.dump();
-        match log.compact(RETENTION) {
-            Err(Error::NoRoom { needed, .. }) => {
-                assert!(needed > 0);
-                told_room = true;
-                forked.storage.clear_faults();
-                for (name, bytes) in files.iter().filter(|(name, _)| name.starts_with("events-")) {
-                    assert_eq!(forked.storage.dump().get(name), Some(bytes), "call {call}: {name}");
-                }
+        if let Err(Error::NoRoom { needed, .. }) = log.compact(RETENTION) {
+            assert!(needed > 0);
+            told_room = true;
+            forked.storage.clear_faults();
+            for (name, bytes) in files.iter().filter(|(name, _)| name.starts_with("events-")) {
+                assert_eq!(forked.storage.dump().get(name), Some(bytes), "call {call}: {name}");
             }
-            Ok(_) | Err(_) => {}
         }
         forked.storage.clear_faults();
         go_on(&forked, &Told::default(), &before, &format!("full at call {call}"));
