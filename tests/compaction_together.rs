@@ -1,5 +1,5 @@
 //! A writer that rolls, maintenance, pins, undeletes and readers at the same moment: none undoes another.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::io;
@@ -242,7 +242,7 @@ fn appends_commits_and_marks_go_on_while_a_snapshot_is_being_written() {
     let dir = tempfile::tempdir().unwrap();
     let gate = Arc::new(Gate::default());
     let storage =
-        Arc::new(Slow { inner: LocalStorage::new(&dir.path().join("log")), gate: Arc::clone(&gate) });
+        Arc::new(Slow { inner: LocalStorage::new(dir.path().join("log")), gate: Arc::clone(&gate) });
     let log = Log::init_in(storage, Arc::new(SystemEnvironment), KIND, CONFIG).unwrap();
     let writer = log.writer().unwrap();
     for n in 0..40 {

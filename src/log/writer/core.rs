@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::segments::{Inherited, OpenSegment, marker_payload};
+use super::segments::{Inherited, OpenSegment};
 use crate::codec::len_u64;
 use crate::format::frame::FrameType;
 use crate::format::manifest::{Manifest, Source};
@@ -15,15 +14,12 @@ use crate::log::error::{Error, Result};
 use crate::log::store::Shared;
 use crate::model::event::{Event, Refusal};
 use crate::model::graph::{Changes, Graph};
-use crate::model::limits::{
-    MAX_BATCH_BYTES, MAX_EVENT_BYTES, MAX_SOURCE_NAME_BYTES, MAX_SOURCES, MAX_TIER_NAME_BYTES,
-};
+use crate::model::limits::{MAX_BATCH_BYTES, MAX_EVENT_BYTES, MAX_SOURCE_NAME_BYTES, MAX_SOURCES};
 use crate::model::marker::{Marker, Ordinals};
 use crate::model::position::{LogId, MarkerId, Seq};
 use crate::model::time::Timestamp;
 use crate::policy::config::{Config, Durability};
 use crate::policy::schedule::Schedule;
-use crate::policy::selector::check_label;
 
 /// A frame is closed when its payload reaches this.
 const FRAME_BYTES: usize = 256 << 10;
@@ -38,24 +34,6 @@ pub enum Appended {
     Written(Seq),
     /// It changes nothing, so nothing was written.
     Unchanged,
-}
-
-/// A marker that is asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MarkOptions {
-    /// The user's name for it.
-    pub label: Option<String>,
-    /// A tier that it is to count for.
-    pub tier: Option<String>,
-    /// Whether it is kept whatever the policy says.
-    pub pin: bool,
-}
-
-impl MarkOptions {
-    /// A marker with a label.
-    pub fn labelled(label: impl Into<String>) -> Self {
-        Self { label: Some(label.into()), ..Self::default() }
-    }
 }
 
 /// An input that is being read into the log, so that reading it again goes on where it stopped.
@@ -83,7 +61,7 @@ pub(super) struct Flushed {
     next_seq: Seq,
     ordinals: Ordinals,
     high_water: u64,
-    time: Timestamp,
+    pub(super) time: Timestamp,
 }
 
 #[derive(Debug)]
@@ -103,9 +81,9 @@ pub(super) struct Core {
     /// Time of the last event or marker.
     pub(super) time: Timestamp,
     /// Time of the last event: what tiers of time go by.
-    event_time: Timestamp,
-    next_seq: Seq,
-    flushed: Flushed,
+    pub(super) event_time: Timestamp,
+    pub(super) next_seq: Seq,
+    pub(super) flushed: Flushed,
     pub(super) durable: Seq,
     pub(super) segment: Option<OpenSegment>,
     pub(super) inherited: Option<Inherited>,
@@ -115,7 +93,7 @@ pub(super) struct Core {
     pub(super) next_marker: MarkerId,
     pub(super) sources: Vec<Source>,
     source: Option<ActiveSource>,
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
     /// Whether the schedule places markers.
     pub(super) automatic: bool,
     /// Whether each marker is synced at once.
@@ -339,7 +317,7 @@ impl Core {
     }
 
     /// The time of an event: its own, or the clock's; never before the last one.
-    fn time_of(&mut self, ts: Option<Timestamp>) -> Result<Timestamp> {
+    pub(super) fn time_of(&mut self, ts: Option<Timestamp>) -> Result<Timestamp> {
         let time = match ts {
             // One batch, one look at the clock.
             None if self.batch_events > 0 => return Ok(self.time),
@@ -371,97 +349,6 @@ impl Core {
             Durability::Grouped { events, .. } if self.unsynced_events >= events => self.sync(),
             _ => Ok(()),
         }
-    }
-
-    /// Places the marker that is due by now, if one is.
-    pub(super) fn place_due(&mut self) -> Result<()> {
-        let high_water = self.graph.counts().high_water;
-        if !self.automatic || self.last_seq() == Seq(0) || !self.schedule.is_due(high_water, self.event_time)
-        {
-            return Ok(());
-        }
-        let tiers = self.schedule.take(high_water, self.event_time);
-        self.placed = self.placed.saturating_add(1);
-        self.push_marker(tiers, None, false, self.time)?;
-        if self.sync_markers { self.sync() } else { Ok(()) }
-    }
-
-    /// Places a marker by hand.
-    pub(super) fn mark(&mut self, options: &MarkOptions, ts: Option<Timestamp>) -> Result<Marker> {
-        if let Some(label) = &options.label {
-            check_label(label).map_err(|e| Error::BadMarker { message: e.to_string() })?;
-            if self.markers.iter().any(|m| m.label.as_ref() == Some(label) && m.seq == self.last_seq()) {
-                // Asked twice for the same: once is enough.
-                if let Some(marker) = self.markers.iter().rfind(|m| m.label.as_ref() == Some(label)) {
-                    let marker = marker.clone();
-                    self.commit()?;
-                    return Ok(marker);
-                }
-            }
-        }
-        if let Some(tier) = &options.tier
-            && (tier.is_empty() || tier.len() > MAX_TIER_NAME_BYTES || tier.contains(char::is_control))
-        {
-            let message =
-                format!("a tier's name has 1 to {MAX_TIER_NAME_BYTES} bytes and no control characters");
-            return Err(Error::BadMarker { message });
-        }
-        let time = self.time_of(ts)?;
-        let tiers = options.tier.iter().cloned().collect();
-        let marker = self.push_marker(tiers, options.label.clone(), options.pin, time)?;
-        if self.sync_markers {
-            self.sync()?;
-        }
-        Ok(marker)
-    }
-
-    /// Places the marker that a log begins with when it goes on from another one: in any number of tiers. The schedule
-    /// takes what is there for served, or the next session would mark it once more.
-    pub(super) fn mark_beginning(
-        &mut self,
-        tiers: Vec<String>,
-        label: Option<String>,
-        pinned: bool,
-        time: Timestamp,
-    ) -> Result<Marker> {
-        let time = self.time_of(Some(time))?;
-        drop(self.schedule.take(self.graph.counts().high_water, time));
-        let marker = self.push_marker(tiers, label, pinned, time)?;
-        self.sync()?;
-        Ok(marker)
-    }
-
-    fn push_marker(
-        &mut self,
-        tiers: Vec<String>,
-        label: Option<String>,
-        pinned: bool,
-        time: Timestamp,
-    ) -> Result<Marker> {
-        self.flush()?;
-        let position = self.segment()?.offset;
-        let marker = Marker {
-            id: self.next_marker,
-            seq: self.last_seq(),
-            time,
-            tiers,
-            label,
-            pinned,
-            expired: None,
-            counts: self.graph.counts(),
-            ordinals: self.graph.ordinals(),
-            fingerprint: self.graph.fingerprint(),
-            served: self.schedule.served(),
-            position: self.closed_bytes.saturating_add(position),
-        };
-        let payload = marker_payload(&marker)?;
-        let next_seq = self.next_seq;
-        self.segment()?.push(FrameType::Marker, next_seq, 0, time, &payload)?;
-        self.time = self.time.max(time);
-        self.flushed.time = self.time;
-        self.next_marker = self.next_marker.next();
-        self.markers.push(marker.clone());
-        Ok(marker)
     }
 
     /// Puts the open batch into a frame and hands the frames so far to the file system.
@@ -525,24 +412,6 @@ impl Core {
         self.touched = true;
         self.sync()?;
         Ok(self.durable)
-    }
-
-    /// Pins a marker, which has one back that was dropped, or takes the pin off; durable on return.
-    pub(super) fn pin(&mut self, id: MarkerId, on: bool) -> Result<bool> {
-        // The manifest may only speak of what is durable.
-        self.commit()?;
-        let Some(marker) = self.markers.iter_mut().find(|marker| marker.id == id) else { return Ok(false) };
-        // One that was dropped is had back by its pin.
-        let had_back = on && marker.expired.is_some();
-        if marker.pinned != on || had_back {
-            marker.pinned = on;
-            if had_back {
-                marker.expired = None;
-            }
-            let manifest = self.described();
-            self.put_in_force(manifest)?;
-        }
-        Ok(true)
     }
 
     /// Begins a segment if the last one that an earlier session wrote is open still: that ends it.

@@ -3,12 +3,14 @@
 mod background;
 mod core;
 mod maintenance;
+mod marks;
 mod open;
 mod segments;
 
 pub(crate) use self::core::remember;
 
-pub use self::core::{Appended, MarkOptions};
+pub use self::core::Appended;
+pub use self::marks::MarkOptions;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
