@@ -140,7 +140,8 @@ impl<'a> Cursor<'a> {
 /// same ordinal takes the place of an earlier one; what was born and died in between does not show. Holds one chunk of
 /// each source at a time. From the empty graph on, this is the state itself.
 ///
-/// Chunks that `wanted` does not ask for are left out, where their entries would not take the place of others.
+/// Only what `wanted` asks for is handed out, and chunks without any of it are not read. Of an entity that is not
+/// wanted some entries may be missing, where others stand in a chunk with one that is: nothing can be said of it.
 pub(crate) fn merge(
     sources: &[Source],
     kind: RowKind,
@@ -169,7 +170,8 @@ pub(crate) fn merge(
                 cursor.load()?;
             }
         }
-        let entry = |at: Option<&usize>| at.and_then(|at| cursors.get(*at)).and_then(Cursor::entry);
+        let is_whole = wanted(ordinal, ordinal);
+        let entry = |at: Option<&usize>| at.filter(|_| is_whole).and_then(|at| cursors.get(*at)?.entry());
         // Each entry says what it takes the place of: that must be what the one before it is.
         for pair in same.windows(2) {
             let (Some(before), Some(after)) = (entry(pair.first()), entry(pair.last())) else { continue };
