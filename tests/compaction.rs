@@ -129,3 +129,29 @@ fn a_log_without_event_segments_is_whole() {
     assert!(reader.restorable().is_whole() && reader.restorable().contains(marker.seq));
     assert_eq!(reader.restore(&marker).unwrap().counts().nodes, 1);
 }
+
+/// A fold fetches a few rows from chunks that hold others too, and leaves chunks out that hold none of the few: of the
+/// others it sees a part only, and must not take that for damage.
+#[test]
+fn a_fold_does_not_judge_rows_that_it_has_not_fetched() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::init(dir.path().join("log"), GraphKind::default()).unwrap();
+    std::fs::write(dir.path().join("log/snaplog.toml"), "[retention]\nkeep_events = \"none\"\n").unwrap();
+    let session = |steps: &[&[i64]], value: i64| {
+        let writer = log.writer().unwrap();
+        for nodes in steps {
+            for node in *nodes {
+                writer.append(&Event::node(*node).with("value", value)).unwrap();
+            }
+            writer.mark(&snaplog::MarkOptions::default()).unwrap();
+        }
+        writer.close().unwrap();
+        log.compact(CompactOptions::default()).unwrap();
+    };
+    session(&[&[0, 1, 2, 3, 4, 5, 6]], 1);
+    session(&[&[5]], 2);
+    session(&[&[3, 5]], 3);
+    session(&[&[3]], 4);
+    let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
+    assert!(report.sound && report.markers_good >= 4, "{report:#?}");
+}
