@@ -163,10 +163,8 @@ impl DecodedChunk {
         gaps.finish()?;
         fates.finish()?;
         replaced.finish()?;
-        if chunk.kind == RowKind::Name {
-            return Ok(());
-        }
-        self.read_stamps(columns.decoder(Column::Stamps), increment)
+        let stamps = columns.decoder(Column::Stamps);
+        if chunk.kind == RowKind::Name { Ok(stamps.finish()?) } else { self.read_stamps(stamps, increment) }
     }
 
     fn read_stamps(&mut self, mut from: Decoder<'_>, increment: &Increment) -> Result<(), Fault> {
