@@ -10,6 +10,7 @@ import zlib
 
 import pytest
 import snaplog_format as fmt
+import zstandard
 from conftest import TESTS
 from snaplog_format import FRAME, FRAME_MAGIC, LogError, read_log, text, uint
 
@@ -26,7 +27,7 @@ def frame(kind=fmt.SYNC_NOTE, flags=0, stored=None, seq=SEQ, events=0, chain=CHA
     payload = other.get("payload", uint(SEQ - 1))
     length = len(payload) if stored is None else stored
     check = zlib.crc32(payload) ^ other.get("spoil", 0)
-    fields = kind, flags, 0, length, length, seq, events, chain, time, tag, claim, check, 0
+    fields = kind, flags, 0, length, other.get("raw", length), seq, events, chain, time, tag, claim, check, 0
     header = FRAME.pack(FRAME_MAGIC, *fields)[:60]
     return (header + zlib.crc32(header).to_bytes(4, "little") + payload)[: other.get("cut")]
 
@@ -35,6 +36,13 @@ def records(data, events=1, births=(0, 0, 0, 0), **fields):
     """A frame of events."""
     ordinals = [have + more for have, more in zip(SOUND.graph.ordinals, births, strict=True)]
     return frame(fmt.EVENTS, events=events, payload=b"".join(map(uint, ordinals)) + data, **fields)
+
+
+def compressed(data, raw=0, after=b"", **fields):
+    """A compressed frame of one event. `raw`: how much longer the payload is said to be, `after`: what follows the zstd frame."""
+    payload = b"".join(map(uint, SOUND.graph.ordinals)) + data
+    stored = zstandard.ZstdCompressor().compress(payload) + after
+    return frame(fmt.EVENTS, flags=1, events=1, payload=stored, raw=len(payload) + raw, **fields)
 
 
 def then(first, make, **fields):
@@ -48,13 +56,16 @@ NODE = b"\x02\x01" + text("new")
 X = SOUND.graph.name_ordinals["x"]
 PAGE = uint(SOUND.graph.name_ordinals["page"])
 LATER = END + 64
+LONG = b"\x01" + text("long " * 100)
 
 # (what, bytes, verdict, whether snaplog is known to say otherwise)
 CASES = [
     ("a good note", frame(), "ok", False),
     ("a foreign tag", frame(tag=5), "torn", False),
     ("a foreign tag, an unknown type", frame(9, tag=5), "torn", False),
-    ("a foreign tag, unknown flags", frame(flags=1, tag=5), "torn", False),
+    ("a foreign tag, unknown flags", frame(flags=2, tag=5), "torn", False),
+    ("unknown flags", frame(flags=2), "damage", False),
+    ("a compressed note", frame(flags=1), "damage", False),
     ("a foreign tag, length 0", frame(stored=0, tag=5), "torn", False),
     ("another chain value", frame(chain=5), "torn", False),
     ("another chain value, an unknown type", frame(9, chain=5), "torn", False),
@@ -77,6 +88,12 @@ CASES = [
     ("a seal of another seq", frame(fmt.SEAL, payload=uint(3)), "damage", False),
     ("a byte after the seal", frame(fmt.SEAL) + b"x", "damage", False),
     ("an event", records(NAME), "ok", False),
+    ("a compressed event", compressed(LONG), "ok", False),
+    ("a compressed event, another length", compressed(LONG, raw=1), "damage", False),
+    ("a compressed event, a shorter length", compressed(LONG, raw=-1), "damage", False),
+    ("a compressed event that does not become shorter", compressed(NAME), "damage", False),
+    ("a compressed event, not decompressible", frame(fmt.EVENTS, 1, events=1, payload=b"zstd", raw=99), "damage", False),
+    ("two lengths without the flag", records(NAME, raw=99), "damage", False),
     ("no record at all", records(b"", 0), "ok", False),
     ("time at the end", records(NAME + LATE), "ok", False),
     ("a note before that time", then(records(NAME + LATE), frame), "damage", False),

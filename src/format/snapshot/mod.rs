@@ -244,6 +244,11 @@ impl Trailer {
         if stored != computed {
             return Err(Fault::Checksum { what, stored, computed });
         }
+        if u32_at(bytes, 24) != 0 {
+            return Err(Fault::Meaning {
+                what: "the end of a snapshot segment says what this version does not know",
+            });
+        }
         let trailer = Self {
             footer_stored: u32_at(bytes, 4),
             footer_offset: u64_at(bytes, 8),
