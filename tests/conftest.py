@@ -7,6 +7,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,10 @@ def make_log(binary, tmp_path_factory):
         log = tmp_path_factory.mktemp("log") / "log"
         options = ["--directed" if directed else "--undirected"] + ["--multigraph"] * multigraph
         subprocess.run([binary, "init", *options, log], check=True, capture_output=True)
+        # What is not about retention keeps everything: each marker, and each event by itself.
+        config = re.sub(r"(?m)^keep = \d+", 'keep = "all"', (log / "snaplog.toml").read_text("utf-8"))
+        config = config.replace('keep_events = "1 day"', 'keep_events = "all"')
+        (log / "snaplog.toml").write_text(config, "utf-8")
         return Snaplog(binary, log)
 
     return make

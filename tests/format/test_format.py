@@ -290,7 +290,8 @@ def every_marker(snaplog):
         for road in range(1, min(len(there.roads(marker["seq"])), 6)):
             other = read_log(snaplog.log, marker["seq"], road=road)
             assert (other.content, other.layout) == (there.content, there.layout)
-            assert fmt.node_link(other.graph) == fmt.node_link(there.graph)
+            # As text: one NaN is not equal to another.
+            assert repr(fmt.node_link(other.graph)) == repr(fmt.node_link(there.graph))
     return read
 
 
@@ -313,7 +314,7 @@ def test_compacted_logs_read_the_same(make_log, compacted, kind, seed):
     read = every_marker(snaplog)
     assert read.manifest["snapshots"] or keep != "none"
     snaplog.ingest(events[400:500])
-    compacted(snaplog, "--retention")
+    compacted(snaplog)
     every_marker(snaplog)
     snaplog.ingest(events[500:])
     compacted(snaplog, "--thorough", "--now")

@@ -162,17 +162,9 @@ impl DecodedChunk {
         }
         gaps.finish()?;
         fates.finish()?;
-<<<<<<< HEAD
         sums.finish()?;
-        if chunk.kind == RowKind::Name {
-            return Ok(());
-        }
-        self.read_stamps(columns.decoder(Column::Stamps), increment)
-=======
-        replaced.finish()?;
         let stamps = columns.decoder(Column::Stamps);
         if chunk.kind == RowKind::Name { Ok(stamps.finish()?) } else { self.read_stamps(stamps, increment) }
->>>>>>> fc1babb8f30eeeeaa27b4128b963cb51b5a57b8f
     }
 
     fn read_stamps(&mut self, mut from: Decoder<'_>, increment: &Increment) -> Result<(), Fault> {
