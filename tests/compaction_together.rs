@@ -46,7 +46,7 @@ fn pins_and_undeletes_survive_maintenance_and_rolls() {
     let log = init(&dir.path().join("log"));
     let writer = log.writer().unwrap();
     let stop = AtomicBool::new(false);
-    let kept: BTreeSet<MarkerId> = std::thread::scope(|scope| {
+    let (kept, marked): (BTreeSet<MarkerId>, Vec<MarkerId>) = std::thread::scope(|scope| {
         let (writer, log, stop) = (&writer, &log, &stop);
         scope.spawn(move || {
             for n in 0..EVENTS {
@@ -76,7 +76,7 @@ fn pins_and_undeletes_survive_maintenance_and_rolls() {
         });
         // Pins, and what was dropped had back and pinned, through the requests of another process.
         let pins = scope.spawn(move || {
-            let mut kept = BTreeSet::new();
+            let (mut kept, mut marked) = (BTreeSet::new(), Vec::new());
             while !stop.load(Ordering::Acquire) {
                 let markers = writer.markers().unwrap();
                 if let Some(marker) = markers.iter().rfind(|marker| marker.expired.is_some())
@@ -89,10 +89,12 @@ fn pins_and_undeletes_survive_maintenance_and_rolls() {
                     if writer.pin(marker.id, true).is_ok() {
                         kept.insert(marker.id);
                     }
-                    writer.mark(&MarkOptions::default()).unwrap();
+                    // One that is placed by hand is never dropped.
+                    let label = format!("by hand {}", marked.len());
+                    marked.push(writer.mark(&MarkOptions::labelled(label)).unwrap().id);
                 }
             }
-            kept
+            (kept, marked)
         });
         pins.join().unwrap()
     });
@@ -107,7 +109,10 @@ fn pins_and_undeletes_survive_maintenance_and_rolls() {
         // One that a maintenance had dropped again before the pin came is gone only if the pin was refused.
         assert!(marker.is_some_and(|m| m.pinned && m.expired.is_none()), "{id} was pinned: {marker:?}");
     }
-    assert!(!reader.segments().is_empty());
+    for id in &marked {
+        let marker = reader.markers().iter().find(|marker| marker.id == *id);
+        assert!(marker.is_some_and(|m| m.expired.is_none()), "{id} was placed by hand: {marker:?}");
+    }
     is_sound(&log);
     log.compact(CompactOptions { now: true, thorough: true, ..CompactOptions::default() }).unwrap();
     is_sound(&log);
