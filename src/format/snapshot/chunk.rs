@@ -30,6 +30,8 @@ pub(super) struct ChunkBuilder {
     ordinals: Encoder,
     fates: Encoder,
     all_born: bool,
+    /// Whether it holds an entry that takes the place of another.
+    pub(super) has_old: bool,
     replaced: Encoder,
     stamps: [Encoder; 4],
     before: Stamps,
@@ -58,6 +60,7 @@ impl ChunkBuilder {
             ordinals: Encoder::new(),
             fates: Encoder::new(),
             all_born: true,
+            has_old: false,
             replaced: Encoder::new(),
             stamps: Default::default(),
             before: Stamps::default(),
@@ -94,6 +97,7 @@ impl ChunkBuilder {
             (Some(_), None) => BORN,
         };
         self.all_born &= fate == BORN;
+        self.has_old |= entry.replaces.is_some();
         self.fates.u8(fate);
         if fate != BORN {
             self.replaced.raw(&entry.replaces.unwrap_or_default().0.to_le_bytes());

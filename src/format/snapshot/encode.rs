@@ -68,7 +68,10 @@ impl SnapshotEncoder {
     /// If a column outgrows what a block may have.
     pub fn push(&mut self, kind: RowKind, entry: &Entry<'_>) -> Result<(), Fault> {
         let Some(open) = &mut self.open else { return Err(none_open()) };
-        if open.chunk.as_ref().is_some_and(|chunk| chunk.kind != kind || chunk.is_full()) {
+        // What changed stands apart from what was born: a merge comes to the one early and to the other late, and holds
+        // the chunk as long as it is on its way through it.
+        let begins_births = |chunk: &ChunkBuilder| chunk.has_old && entry.replaces.is_none();
+        if open.chunk.as_ref().is_some_and(|c| c.kind != kind || c.is_full() || begins_births(c)) {
             open.close_chunk(&mut self.offset, &mut self.out)?;
         }
         if let Some(row) = &entry.row {
