@@ -30,8 +30,6 @@ pub(super) struct ChunkBuilder {
     ordinals: Encoder,
     fates: Encoder,
     all_born: bool,
-    /// Whether it holds an entry that takes the place of another.
-    pub(super) has_old: bool,
     replaced: Encoder,
     stamps: [Encoder; 4],
     before: Stamps,
@@ -60,7 +58,6 @@ impl ChunkBuilder {
             ordinals: Encoder::new(),
             fates: Encoder::new(),
             all_born: true,
-            has_old: false,
             replaced: Encoder::new(),
             stamps: Default::default(),
             before: Stamps::default(),
@@ -80,6 +77,11 @@ impl ChunkBuilder {
         self.entries >= MAX_CHUNK_ENTRIES || self.bytes >= CHUNK_BYTES
     }
 
+    /// Whether it holds an entry that takes the place of another.
+    pub(super) fn has_old(&self) -> bool {
+        !self.replaced.is_empty()
+    }
+
     pub(super) fn push(&mut self, entry: &Entry<'_>) {
         let gap = if self.entries == 0 {
             self.first = entry.ordinal;
@@ -97,7 +99,6 @@ impl ChunkBuilder {
             (Some(_), None) => BORN,
         };
         self.all_born &= fate == BORN;
-        self.has_old |= entry.replaces.is_some();
         self.fates.u8(fate);
         if fate != BORN {
             self.replaced.raw(&entry.replaces.unwrap_or_default().0.to_le_bytes());

@@ -70,7 +70,7 @@ impl SnapshotEncoder {
         let Some(open) = &mut self.open else { return Err(none_open()) };
         // What changed stands apart from what was born: a merge comes to the one early and to the other late, and holds
         // the chunk as long as it is on its way through it.
-        let begins_births = |chunk: &ChunkBuilder| chunk.has_old && entry.replaces.is_none();
+        let begins_births = |chunk: &ChunkBuilder| chunk.has_old() && entry.replaces.is_none();
         if open.chunk.as_ref().is_some_and(|c| c.kind != kind || c.is_full() || begins_births(c)) {
             open.close_chunk(&mut self.offset, &mut self.out)?;
         }
