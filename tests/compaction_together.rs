@@ -46,7 +46,7 @@ fn pins_and_undeletes_survive_maintenance_and_rolls() {
     let log = init(&dir.path().join("log"));
     let writer = log.writer().unwrap();
     let stop = AtomicBool::new(false);
-    let (kept, marked): (BTreeSet<MarkerId>, Vec<MarkerId>) = std::thread::scope(|scope| {
+    let (kept, by_hand): (BTreeSet<MarkerId>, Vec<MarkerId>) = std::thread::scope(|scope| {
         let (writer, log, stop) = (&writer, &log, &stop);
         scope.spawn(move || {
             for n in 0..EVENTS {
@@ -76,7 +76,7 @@ fn pins_and_undeletes_survive_maintenance_and_rolls() {
         });
         // Pins, and what was dropped had back and pinned, through the requests of another process.
         let pins = scope.spawn(move || {
-            let (mut kept, mut marked) = (BTreeSet::new(), Vec::new());
+            let (mut kept, mut by_hand) = (BTreeSet::new(), Vec::new());
             while !stop.load(Ordering::Acquire) {
                 let markers = writer.markers().unwrap();
                 if let Some(marker) = markers.iter().rfind(|marker| marker.expired.is_some())
@@ -90,11 +90,11 @@ fn pins_and_undeletes_survive_maintenance_and_rolls() {
                         kept.insert(marker.id);
                     }
                     // One that is placed by hand is never dropped.
-                    let label = format!("by hand {}", marked.len());
-                    marked.push(writer.mark(&MarkOptions::labelled(label)).unwrap().id);
+                    let label = format!("by hand {}", by_hand.len());
+                    by_hand.push(writer.mark(&MarkOptions::labelled(label)).unwrap().id);
                 }
             }
-            (kept, marked)
+            (kept, by_hand)
         });
         pins.join().unwrap()
     });
@@ -105,13 +105,13 @@ fn pins_and_undeletes_survive_maintenance_and_rolls() {
     writer.close().unwrap();
     let reader = log.reader().unwrap();
     for id in &kept {
-        let marker = reader.markers().iter().find(|marker| marker.id == *id);
+        let found = reader.markers().iter().find(|m| m.id == *id);
         // One that a maintenance had dropped again before the pin came is gone only if the pin was refused.
-        assert!(marker.is_some_and(|m| m.pinned && m.expired.is_none()), "{id} was pinned: {marker:?}");
+        assert!(found.is_some_and(|m| m.pinned && m.expired.is_none()), "{id} was pinned: {found:?}");
     }
-    for id in &marked {
-        let marker = reader.markers().iter().find(|marker| marker.id == *id);
-        assert!(marker.is_some_and(|m| m.expired.is_none()), "{id} was placed by hand: {marker:?}");
+    for id in &by_hand {
+        let found = reader.markers().iter().find(|m| m.id == *id);
+        assert!(found.is_some_and(|m| m.expired.is_none()), "{id} was placed by hand: {found:?}");
     }
     is_sound(&log);
     log.compact(CompactOptions { now: true, thorough: true, ..CompactOptions::default() }).unwrap();
