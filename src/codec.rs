@@ -110,6 +110,7 @@ impl Encoder {
     }
 
     /// One byte as it is.
+    #[inline]
     pub fn u8(&mut self, value: u8) {
         self.buf.push(value);
     }
@@ -117,15 +118,23 @@ impl Encoder {
     /// An unsigned integer, 1 to 9 bytes.
     #[inline]
     pub fn u64(&mut self, value: u64) {
-        match u8::try_from(value) {
-            Ok(byte) if byte < WIDE => self.buf.push(byte),
-            _ => self.primitive(value),
+        // The bytes that bincode gives, of which a test makes sure: going through it took three times as long.
+        let [low, second, third, fourth, ..] = value.to_le_bytes();
+        match value {
+            0..=250 => self.buf.push(low),
+            251..=0xffff => self.buf.extend_from_slice(&[WIDE, low, second]),
+            0x1_0000..=0xffff_ffff => self.buf.extend_from_slice(&[WIDE + 1, low, second, third, fourth]),
+            _ => {
+                self.buf.push(WIDE + 2);
+                self.buf.extend_from_slice(&value.to_le_bytes());
+            }
         }
     }
 
-    /// A signed integer, 1 to 9 bytes.
+    /// A signed integer, 1 to 9 bytes: zigzag, so that small ones of both signs are short.
+    #[inline]
     pub fn i64(&mut self, value: i64) {
-        self.primitive(value);
+        self.u64(((value << 1) ^ (value >> 63)).cast_unsigned());
     }
 
     /// A float, 8 bytes, bit for bit.
@@ -134,33 +143,39 @@ impl Encoder {
     }
 
     /// A length and the bytes.
+    #[inline]
     pub fn bytes(&mut self, value: &[u8]) {
         self.u64(len_u64(value.len()));
         self.buf.extend_from_slice(value);
     }
 
     /// A string: as [`Self::bytes`].
+    #[inline]
     pub fn str(&mut self, value: &str) {
         self.bytes(value.as_bytes());
     }
 
     /// Bytes that are encoded already, without a length.
+    #[inline]
     pub fn raw(&mut self, value: &[u8]) {
         self.buf.extend_from_slice(value);
     }
 
-    fn primitive<T: bincode::Encode>(&mut self, value: T) {
-        // A primitive takes at most nine bytes, so the scratch always holds it.
-        let mut scratch = [0_u8; 16];
-        if let Ok(len) = bincode::encode_into_slice(value, &mut scratch, CONFIG)
-            && let Some(bytes) = scratch.get(..len)
-        {
-            self.buf.extend_from_slice(bytes);
+    /// Overwrites the first byte.
+    pub(crate) fn set_first(&mut self, byte: u8) {
+        if let Some(first) = self.buf.first_mut() {
+            *first = byte;
         }
+    }
+
+    /// Appends what stands from `start` to `end` once more.
+    pub(crate) fn repeat(&mut self, start: usize, end: usize) {
+        let end = end.min(self.buf.len());
+        self.buf.extend_from_within(start.min(end)..end);
     }
 }
 
-/// First byte of an integer that takes more than one byte.
+/// First byte of an integer of two bytes; those of four and eight follow it.
 const WIDE: u8 = 251;
 
 /// Takes encoded pieces off the front of a slice.
@@ -217,20 +232,32 @@ impl<'a> Decoder<'a> {
     }
 
     fn wide(&mut self, what: &'static str) -> Result<u64, DecodeError> {
-        let (value, used) = bincode::decode_from_slice::<u64, _>(self.rest, CONFIG).map_err(|e| match e {
-            bincode::error::DecodeError::UnexpectedEnd { .. } => DecodeError::Incomplete { what },
-            _ => DecodeError::Invalid { what: "an integer starts with a byte that none starts with" },
-        })?;
-        let shortest = match value {
-            0..=250 => 1,
-            251..=0xffff => 3,
-            0x1_0000..=0xffff_ffff => 5,
-            _ => 9,
+        let incomplete = DecodeError::Incomplete { what };
+        let (&first, rest) = self.rest.split_first().ok_or(incomplete.clone())?;
+        let (value, rest, least) = match first {
+            0..WIDE => (u64::from(first), rest, 0),
+            WIDE => {
+                let (bytes, rest) = rest.split_first_chunk().ok_or(incomplete)?;
+                (u64::from(u16::from_le_bytes(*bytes)), rest, u64::from(WIDE))
+            }
+            252 => {
+                let (bytes, rest) = rest.split_first_chunk().ok_or(incomplete)?;
+                (u64::from(u32::from_le_bytes(*bytes)), rest, 0x1_0000)
+            }
+            253 => {
+                let (bytes, rest) = rest.split_first_chunk().ok_or(incomplete)?;
+                (u64::from_le_bytes(*bytes), rest, 0x1_0000_0000)
+            }
+            _ => {
+                return Err(DecodeError::Invalid {
+                    what: "an integer starts with a byte that none starts with",
+                });
+            }
         };
-        if used != shortest {
+        if value < least {
             return Err(DecodeError::Invalid { what: "an integer is not in its shortest form" });
         }
-        self.rest = self.rest.get(used..).unwrap_or_default();
+        self.rest = rest;
         Ok(value)
     }
 
@@ -362,6 +389,25 @@ mod tests {
             e.u64(value);
             assert_eq!(e.as_slice(), bytes);
             assert_eq!(Decoder::new(&bytes).u64("n"), Ok(value));
+        }
+    }
+
+    #[test]
+    fn integers_are_as_bincode_has_them() {
+        let edges = (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]);
+        for value in edges.chain([249, 250, 251, 252, u64::MAX]) {
+            let mut e = Encoder::new();
+            e.u64(value);
+            assert_eq!(e.as_slice(), bincode::encode_to_vec(value, CONFIG).unwrap());
+            e.clear();
+            let signed = value.cast_signed();
+            e.i64(signed);
+            assert_eq!(e.as_slice(), bincode::encode_to_vec(signed, CONFIG).unwrap());
+            assert_eq!(Decoder::new(e.as_slice()).i64("n"), Ok(signed));
+            for cut in 0..e.len() {
+                let cut = e.as_slice().get(..cut).unwrap();
+                assert_eq!(Decoder::new(cut).u64("n"), Err(DecodeError::Incomplete { what: "n" }));
+            }
         }
     }
 

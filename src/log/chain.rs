@@ -133,7 +133,7 @@ fn decode_in_order<'a>(
 }
 
 fn decode(task: &Task<'_>) -> Result<Option<DecodedChunk>> {
-    task.chunk.map(|chunk| task.file.chunk(task.increment, chunk)).transpose()
+    task.chunk.map(|chunk| task.file.rows(task.increment, chunk)).transpose()
 }
 
 /// The increments that lead to the position `at`, and no events: the cheapest chain of them.

@@ -5,11 +5,12 @@ use crate::codec::len_u64;
 use crate::format::header::{FileKind, MAX_SEGMENT_HEADER_BYTES, PREFIX_BYTES, Prefix};
 use crate::format::manifest::{IncrementEntry, SnapshotEntry};
 use crate::format::snapshot::{
-    Block, Chunk, DecodedChunk, Footer, Increment, SnapshotHead, TRAILER_BYTES, Trailer,
+    Block, Chunk, Column, DecodedChunk, Footer, Increment, SnapshotHead, TRAILER_BYTES, Trailer,
 };
 use crate::format::{Fault, header, names};
 use crate::model::marker::GraphKind;
 use crate::model::position::LogId;
+use crate::model::row::RowKind;
 use crate::storage::{ReadFile, Storage};
 
 /// An open snapshot segment: its header and its index. What it holds is read when it is asked for.
@@ -107,14 +108,29 @@ impl SnapshotFile {
 
     /// Reads a chunk of an increment.
     pub(crate) fn chunk(&self, increment: &Increment, chunk: &Chunk) -> Result<DecodedChunk> {
+        self.decoded(increment, chunk, DecodedChunk::decode, true)
+    }
+
+    /// Reads a chunk of an increment, without stamps.
+    pub(crate) fn rows(&self, increment: &Increment, chunk: &Chunk) -> Result<DecodedChunk> {
+        self.decoded(increment, chunk, DecodedChunk::decode_rows, chunk.kind == RowKind::Name)
+    }
+
+    fn decoded(
+        &self,
+        increment: &Increment,
+        chunk: &Chunk,
+        decode: impl Fn(&Chunk, &[&[u8]], GraphKind, &Increment) -> std::result::Result<DecodedChunk, Fault>,
+        stamps: bool,
+    ) -> Result<DecodedChunk> {
         let mut stored = Vec::with_capacity(chunk.columns.len());
         let mut offset = chunk.offset;
         for block in &chunk.columns {
-            stored.push(self.block(offset, block)?);
+            let needed = stamps || block.column != Column::Stamps;
+            stored.push(if needed { self.block(offset, block)? } else { Vec::new() });
             offset = offset.saturating_add(u64::from(block.stored));
         }
         let blocks: Vec<&[u8]> = stored.iter().map(Vec::as_slice).collect();
-        DecodedChunk::decode(chunk, &blocks, self.head.kind, increment)
-            .map_err(|fault| self.damage(chunk.offset, fault))
+        decode(chunk, &blocks, self.head.kind, increment).map_err(|fault| self.damage(chunk.offset, fault))
     }
 }

@@ -1,6 +1,7 @@
 //! Events: one change each, as a collector says it, by id.
 
 use super::id::Id;
+use super::position::NodeOrd;
 use super::value::Value;
 
 /// Attributes to put: names and values. A name that stands twice takes the later value.
@@ -124,6 +125,20 @@ impl Event {
     }
 }
 
+/// A put of an edge between nodes whose birth numbers are known, as [`Writer::node`](crate::Writer::node) tells them: the
+/// ids need not be looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownEdge {
+    /// Source, or either end if the graph is undirected.
+    pub src: NodeOrd,
+    /// Target.
+    pub dst: NodeOrd,
+    /// Which of the parallel edges; multigraphs only.
+    pub key: Option<Id>,
+    /// Attributes to merge.
+    pub attrs: Attrs,
+}
+
 /// Why the graph refuses an event. The graph is as it was before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -143,6 +158,12 @@ pub enum Refusal {
         dst: Id,
         /// Which of the parallel edges.
         key: Option<Id>,
+    },
+    /// A node with this birth number is not alive.
+    #[error("no node of the graph has the birth number {}", node.0)]
+    NoSuchBirth {
+        /// The number.
+        node: NodeOrd,
     },
     /// An edge key in a graph that has no parallel edges.
     #[error("edge {src} -> {dst} has a key, but the graph is not a multigraph")]

@@ -29,7 +29,7 @@ impl Facts {
         names: impl Fn(NameOrd) -> &'n str,
     ) -> Sum {
         let mut sum = self.one(tag::NODE, |to| to.raw(id));
-        sum.add(self.attrs(tag::NODE_ATTR, attrs, names, |to| to.raw(id)));
+        sum.add(self.attrs_of(tag::NODE_ATTR, attrs, names));
         sum
     }
 
@@ -43,13 +43,14 @@ impl Facts {
         names: impl Fn(NameOrd) -> &'n str,
     ) -> Sum {
         let (first, second) = if !directed && src > dst { (dst, src) } else { (src, dst) };
-        let name = |to: &mut Encoder| {
+        let mut sum = self.one(tag::EDGE, |to| {
             to.raw(first);
             to.raw(second);
-            to.raw(key.unwrap_or_default());
-        };
-        let mut sum = self.one(tag::EDGE, name);
-        sum.add(self.attrs(tag::EDGE_ATTR, attrs, names, name));
+            if let Some(key) = key {
+                to.raw(key);
+            }
+        });
+        sum.add(self.attrs_of(tag::EDGE_ATTR, attrs, names));
         sum
     }
 
@@ -65,7 +66,9 @@ impl Facts {
 
     /// The attributes of the graph itself.
     pub(crate) fn graph<'n>(&mut self, attrs: Image<'_>, names: impl Fn(NameOrd) -> &'n str) -> Sum {
-        self.attrs(tag::GRAPH_ATTR, attrs, names, |_| {})
+        self.buffer.clear();
+        self.buffer.u8(tag::GRAPH_ATTR);
+        self.attrs_of(tag::GRAPH_ATTR, attrs, names)
     }
 
     /// The hash of the fact that `write` writes behind `tag`.
@@ -76,20 +79,19 @@ impl Facts {
         Sum::of(self.buffer.as_slice())
     }
 
-    fn attrs<'n>(
-        &mut self,
-        tag: u8,
-        attrs: Image<'_>,
-        names: impl Fn(NameOrd) -> &'n str,
-        owner: impl Fn(&mut Encoder),
-    ) -> Sum {
+    /// The attributes of what stands in the buffer behind a tag.
+    fn attrs_of<'n>(&mut self, tag: u8, attrs: Image<'_>, names: impl Fn(NameOrd) -> &'n str) -> Sum {
         let mut sum = Sum::default();
+        if attrs.is_empty() {
+            return sum;
+        }
+        self.buffer.set_first(tag);
+        let behind_owner = self.buffer.len();
         for (name, value) in attrs.iter() {
-            sum.add(self.one(tag, |to| {
-                owner(to);
-                to.str(names(name));
-                to.raw(value);
-            }));
+            self.buffer.truncate(behind_owner);
+            self.buffer.str(names(name));
+            self.buffer.raw(value);
+            sum.add(Sum::of(self.buffer.as_slice()));
         }
         sum
     }

@@ -4,7 +4,7 @@
 //! same layout carries the attributes that a change sets; a [`NameSet`] carries those that it removes.
 
 use super::position::NameOrd;
-use super::value::skip_value;
+use super::value::{pass_value, skip_value};
 use crate::codec::{DecodeError, Decoder, Encoder, len_u64};
 
 /// The image of an entity without attributes.
@@ -72,7 +72,7 @@ impl<'a> Iterator for ImageIter<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let name = NameOrd(self.decoder.u32("a name").ok()?);
-        Some((name, skip_value(&mut self.decoder).ok()?))
+        Some((name, pass_value(&mut self.decoder)?))
     }
 }
 

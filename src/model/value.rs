@@ -208,6 +208,33 @@ pub fn skip_value<'a>(from: &mut Decoder<'a>) -> Result<&'a [u8], DecodeError> {
     Ok(start.get(..used).unwrap_or_default())
 }
 
+/// Steps over one encoded value that was checked before.
+pub(crate) fn pass_value<'a>(from: &mut Decoder<'a>) -> Option<&'a [u8]> {
+    let start = from.rest();
+    pass_at(from, MAX_DEPTH)?;
+    start.get(..start.len().saturating_sub(from.rest().len()))
+}
+
+fn pass_at(from: &mut Decoder<'_>, deeper: usize) -> Option<()> {
+    let what = "a value";
+    match from.u8(what).ok()? {
+        TAG_NULL | TAG_FALSE | TAG_TRUE => {}
+        TAG_INT => drop(from.u64(what).ok()?),
+        TAG_FLOAT => drop(from.raw(size_of::<f64>(), what).ok()?),
+        TAG_STR | TAG_BYTES => drop(from.bytes(MAX_VALUE_BYTES, what).ok()?),
+        tag => {
+            let deeper = deeper.checked_sub(1)?;
+            for _ in 0..from.u64(what).ok()? {
+                if tag == TAG_MAP {
+                    from.bytes(MAX_NAME_BYTES, what).ok()?;
+                }
+                pass_at(from, deeper)?;
+            }
+        }
+    }
+    Some(())
+}
+
 fn within_size(used: usize) -> Result<(), DecodeError> {
     if used <= MAX_VALUE_BYTES {
         return Ok(());
@@ -292,6 +319,7 @@ mod tests {
         let bytes = value.to_bytes();
         let mut decoder = Decoder::new(&bytes);
         assert_eq!(skip_value(&mut decoder.clone()).unwrap(), bytes);
+        assert_eq!(pass_value(&mut decoder.clone()).unwrap(), bytes);
         let back = Value::decode(&mut decoder).unwrap();
         decoder.finish().unwrap();
         back

@@ -63,9 +63,10 @@ pub(super) fn check_block(block: &Block, stored: &[u8]) -> Result<(), Fault> {
 struct Columns(Vec<(Column, Vec<u8>)>);
 
 impl Columns {
-    fn read(chunk: &Chunk, stored: &[&[u8]]) -> Result<Self, Fault> {
+    /// Those that are `wanted`.
+    fn read(chunk: &Chunk, stored: &[&[u8]], wanted: impl Fn(Column) -> bool) -> Result<Self, Fault> {
         let mut columns = Vec::with_capacity(chunk.columns.len());
-        for (at, block) in chunk.columns.iter().enumerate() {
+        for (at, block) in chunk.columns.iter().enumerate().filter(|(_, block)| wanted(block.column)) {
             let stored = stored.get(at).copied().unwrap_or_default();
             check_block(block, stored)?;
             let what = "a block of a snapshot segment";
@@ -109,7 +110,27 @@ impl DecodedChunk {
         kind: GraphKind,
         increment: &Increment,
     ) -> Result<Self, Fault> {
-        let columns = Columns::read(chunk, stored)?;
+        let mut decoded = Self::decode_rows(chunk, stored, kind, increment)?;
+        if chunk.kind != RowKind::Name {
+            let columns = Columns::read(chunk, stored, |column| column == Column::Stamps)?;
+            decoded.read_stamps(columns.decoder(Column::Stamps), increment)?;
+        }
+        Ok(decoded)
+    }
+
+    /// As [`decode`](Self::decode), without stamps, which a restore has no use for: they are all zero, and their block
+    /// is not looked at.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_rows(
+        chunk: &Chunk,
+        stored: &[&[u8]],
+        kind: GraphKind,
+        increment: &Increment,
+    ) -> Result<Self, Fault> {
+        let of_names = chunk.kind == RowKind::Name;
+        let columns = Columns::read(chunk, stored, |column| column != Column::Stamps || of_names)?;
         let mut decoded = Self { kind: chunk.kind, arena: Vec::new(), entries: Vec::new() };
         decoded.read_frame(chunk, &columns, increment)?;
         decoded.read_rows(&columns, kind, increment)?;
@@ -163,8 +184,8 @@ impl DecodedChunk {
         gaps.finish()?;
         fates.finish()?;
         sums.finish()?;
-        let stamps = columns.decoder(Column::Stamps);
-        if chunk.kind == RowKind::Name { Ok(stamps.finish()?) } else { self.read_stamps(stamps, increment) }
+        // Names have no stamps, and those of others are read when they are asked for.
+        Ok(columns.decoder(Column::Stamps).finish()?)
     }
 
     fn read_stamps(&mut self, mut from: Decoder<'_>, increment: &Increment) -> Result<(), Fault> {

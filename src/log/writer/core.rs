@@ -5,24 +5,27 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::segments::{Inherited, OpenSegment};
-use crate::codec::len_u64;
+use crate::codec::{Encoder, len_u64};
 use crate::format::frame::FrameType;
 use crate::format::manifest::{Manifest, Source};
 use crate::format::records::{PayloadEncoder, SourceRead};
 use crate::log::environment::Environment;
 use crate::log::error::{Error, Result};
 use crate::log::store::Shared;
-use crate::model::event::{Event, Refusal};
-use crate::model::graph::{Changes, Graph};
-use crate::model::limits::{MAX_BATCH_BYTES, MAX_EVENT_BYTES, MAX_SOURCE_NAME_BYTES, MAX_SOURCES};
+use crate::model::event::{Event, KnownEdge, Refusal};
+use crate::model::graph::{Changes, Found, Graph};
+use crate::model::id::Id;
+use crate::model::limits::{MAX_BATCH_BYTES, MAX_SOURCE_NAME_BYTES, MAX_SOURCES};
 use crate::model::marker::{Marker, Ordinals};
-use crate::model::position::{LogId, MarkerId, Seq};
+use crate::model::position::{LogId, MarkerId, NodeOrd, Seq};
 use crate::model::time::Timestamp;
 use crate::policy::config::{Config, Durability};
 use crate::policy::schedule::Schedule;
 
 /// A frame is closed when its payload reaches this.
 const FRAME_BYTES: usize = 256 << 10;
+/// For so many events at once is looked up what they name.
+const LOOK_AHEAD: usize = 16;
 /// An event's time may be this far ahead of the clock, in microseconds: a day.
 const MAX_AHEAD_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
@@ -210,11 +213,70 @@ impl Core {
         ts: Option<Timestamp>,
         line: Option<&[u8]>,
     ) -> Result<Appended> {
-        let appended = self.take_in(event, ts, line)?;
+        let appended = self.take_in(&|graph, out| graph.resolve(event, out), ts, line)?;
         if let Appended::Written(_) = appended {
             self.after_event()?;
         }
         Ok(appended)
+    }
+
+    /// Takes in `events` one by one; how many changed something. What is before a refused one stays.
+    pub(super) fn append_each(&mut self, events: &[Event]) -> Result<usize> {
+        let mut scratch = Encoder::new();
+        let mut found = [Found::default(); LOOK_AHEAD];
+        let mut written = 0_usize;
+        for (few, first) in events.chunks(LOOK_AHEAD).zip((0..).step_by(LOOK_AHEAD)) {
+            for (found, event) in found.iter_mut().zip(few) {
+                *found = self.graph.find(event, &mut scratch);
+            }
+            for ((found, event), at) in found.iter().zip(few).zip(first..) {
+                let taken = self.take_in(&|graph, out| graph.resolve_found(event, *found, out), None, None);
+                written = written.saturating_add(self.one_of_many(taken, at)?);
+            }
+        }
+        self.sync_if_due()?;
+        Ok(written)
+    }
+
+    /// The birth number of the node with an id; puts it if it is not there.
+    pub(super) fn node(&mut self, id: &Id) -> Result<NodeOrd> {
+        self.touched = true;
+        if let Some(node) = self.graph.node(id) {
+            return Ok(node.ord());
+        }
+        let born = self.graph.ordinals().node;
+        self.append(&Event::node(id.clone()), None, None)?;
+        Ok(born)
+    }
+
+    /// As [`append_each`](Self::append_each), of edges between known nodes.
+    pub(super) fn append_edges(&mut self, edges: &[KnownEdge]) -> Result<usize> {
+        let mut written = 0_usize;
+        for (at, edge) in edges.iter().enumerate() {
+            let taken = self.take_in(&|graph, out| graph.resolve_edge(edge, out), None, None);
+            written = written.saturating_add(self.one_of_many(taken, at)?);
+        }
+        self.sync_if_due()?;
+        Ok(written)
+    }
+
+    /// What follows an event that is one of many: all but the sync. 1 if it was written, else 0.
+    fn one_of_many(&mut self, taken: Result<Appended>, at: usize) -> Result<usize> {
+        match taken {
+            Ok(Appended::Unchanged) => Ok(0),
+            Ok(Appended::Written(_)) => {
+                self.place_due()?;
+                if self.payload.len() >= FRAME_BYTES {
+                    self.flush()?;
+                }
+                Ok(1)
+            }
+            Err(Error::Refused(refusal)) => {
+                self.sync_if_due()?;
+                Err(Error::BatchRefused { at, refusal })
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Takes in all of `events`, in one frame, or none.
@@ -226,14 +288,15 @@ impl Core {
         let event_time = self.event_time;
         let mut outcome = Vec::with_capacity(events.len());
         for (at, event) in events.iter().enumerate() {
-            let taken = self.take_in(event, None, None).and_then(|appended| {
-                let size = self.payload.len();
-                if size <= MAX_BATCH_BYTES {
-                    return Ok(appended);
-                }
-                let (found, max) = (len_u64(size), len_u64(MAX_BATCH_BYTES));
-                Err(Error::Refused(Refusal::TooLarge { what: "the size of a batch", found, max }))
-            });
+            let taken =
+                self.take_in(&|graph, out| graph.resolve(event, out), None, None).and_then(|appended| {
+                    let size = self.payload.len();
+                    if size <= MAX_BATCH_BYTES {
+                        return Ok(appended);
+                    }
+                    let (found, max) = (len_u64(size), len_u64(MAX_BATCH_BYTES));
+                    Err(Error::Refused(Refusal::TooLarge { what: "the size of a batch", found, max }))
+                });
             match taken {
                 Ok(appended) => outcome.push(appended),
                 Err(error) => {
@@ -258,48 +321,43 @@ impl Core {
         Ok(outcome)
     }
 
-    /// Resolves, applies and encodes one event into the open batch.
-    fn take_in(&mut self, event: &Event, ts: Option<Timestamp>, line: Option<&[u8]>) -> Result<Appended> {
+    /// Takes in what `resolve` makes of an event: applies and encodes it into the open batch.
+    fn take_in(
+        &mut self,
+        resolve: &impl Fn(&mut Graph, &mut Changes) -> std::result::Result<(), Refusal>,
+        ts: Option<Timestamp>,
+        line: Option<&[u8]>,
+    ) -> Result<Appended> {
         let mut changes = std::mem::take(&mut self.changes);
-        let outcome = self.take_in_with(event, ts, line, &mut changes);
+        let outcome = self.take_in_with(resolve, ts, line, &mut changes);
         self.changes = changes;
         outcome
     }
 
     fn take_in_with(
         &mut self,
-        event: &Event,
+        resolve: &impl Fn(&mut Graph, &mut Changes) -> std::result::Result<(), Refusal>,
         ts: Option<Timestamp>,
         line: Option<&[u8]>,
         changes: &mut Changes,
     ) -> Result<Appended> {
         let time = self.time_of(ts)?;
-        self.graph.resolve(event, changes)?;
+        resolve(&mut self.graph, changes)?;
         self.touched = true;
         if changes.is_empty() {
             self.line_read(line);
             return Ok(Appended::Unchanged);
         }
-        let mark = self.payload.mark();
         if self.batch_events == 0 {
             self.batch_time = time.max(self.time);
         } else if let Ok(micros @ 1..) = u64::try_from(time.0.saturating_sub(self.time.0)) {
             self.payload.time_passed(micros);
         }
-        let start = self.payload.len();
         let mut left = changes.records().len();
         for record in changes.records() {
             left = left.saturating_sub(1);
             self.payload.change(&record, left > 0);
-        }
-        let size = self.payload.len().saturating_sub(start);
-        if size > MAX_EVENT_BYTES {
-            self.payload.roll_back(mark);
-            let (found, max) = (len_u64(size), len_u64(MAX_EVENT_BYTES));
-            return Err(Error::Refused(Refusal::TooLarge { what: "the size of an event", found, max }));
-        }
-        for record in changes.records() {
-            // What was just resolved against this graph applies to it.
+            // What was just resolved against this graph applies to it, and is no larger than an event may be.
             self.graph.apply(&record).map_err(|inconsistency| Error::Damage {
                 path: "the graph in memory".to_owned(),
                 offset: None,
@@ -344,8 +402,12 @@ impl Core {
         if self.payload.len() >= FRAME_BYTES {
             self.flush()?;
         }
+        self.sync_if_due()
+    }
+
+    fn sync_if_due(&mut self) -> Result<()> {
         match self.config.durability {
-            Durability::Each => self.sync(),
+            Durability::Each if self.unsynced_events > 0 => self.sync(),
             Durability::Grouped { events, .. } if self.unsynced_events >= events => self.sync(),
             _ => Ok(()),
         }

@@ -23,10 +23,11 @@ use self::maintenance::Maintenance;
 use super::compaction::{Maintained, Wish};
 use super::error::{Error, Result};
 use crate::format::manifest::Source;
-use crate::model::event::Event;
+use crate::model::event::{Event, KnownEdge};
 use crate::model::graph::Graph;
+use crate::model::id::Id;
 use crate::model::marker::{Counts, Marker};
-use crate::model::position::{MarkerId, Seq};
+use crate::model::position::{MarkerId, NodeOrd, Seq};
 use crate::model::time::Timestamp;
 use crate::storage::LockGuard;
 
@@ -137,6 +138,36 @@ impl Writer {
     /// As [`append`](Self::append); a time more than a day ahead of the clock is refused.
     pub fn append_at(&self, event: &Event, time: Timestamp) -> Result<Appended> {
         self.shared.with(|core| core.append(event, Some(time), None))
+    }
+
+    /// Appends `events` one after the other, as [`append`](Self::append) does, and returns how many of them were written:
+    /// the others changed nothing. Faster than one call for each, and where each event is to be durable one sync serves
+    /// all of them.
+    ///
+    /// # Errors
+    /// [`Error::BatchRefused`] says which event was refused: those before it are in the log, those after it are not. Any
+    /// other error ends the session.
+    pub fn append_each(&self, events: &[Event]) -> Result<usize> {
+        self.shared.with(|core| core.append_each(events))
+    }
+
+    /// The birth number of the node with an id, which is put if it is not there. It is the node's for ever, but of no use
+    /// once the node is deleted.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn node(&self, id: impl Into<Id>) -> Result<NodeOrd> {
+        let id = id.into();
+        self.shared.with(|core| core.node(&id))
+    }
+
+    /// Puts edges between nodes whose birth numbers [`node`](Self::node) told; otherwise as
+    /// [`append_each`](Self::append_each).
+    ///
+    /// # Errors
+    /// As [`append_each`](Self::append_each).
+    pub fn append_edges(&self, edges: &[KnownEdge]) -> Result<usize> {
+        self.shared.with(|core| core.append_edges(edges))
     }
 
     /// Appends all of `events`, as one frame, or none: a crash keeps all or none as well.

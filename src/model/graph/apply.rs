@@ -25,14 +25,18 @@ impl Graph {
                     return Err(Inconsistency::Twice { what: "names", first: first.0, second: ord });
                 }
                 self.names.push(name);
-                self.sum_in(|g| g.name_sum(ord));
+                self.sum_in(|g, facts| g.name_sum(ord, facts));
                 self.remember(|| Undo::NameBorn);
                 Ok(())
             }
             Record::NodeBorn { id, attrs } => {
                 let ord = NodeOrd(birth("node", self.nodes.next())?);
-                let row = NodeRow::new(encoded(id).as_slice(), attrs, &mut scratch);
-                self.sum_in(|g| g.node_sum(ord, &row));
+                let row = {
+                    scratch.clear();
+                    id.encode(&mut scratch);
+                    NodeRow::new(scratch.as_slice(), attrs)
+                };
+                self.sum_in(|g, facts| g.node_sum(ord, &row, facts));
                 self.counts.nodes = self.counts.nodes.saturating_add(1);
                 self.counts.high_water = self.counts.high_water.max(self.counts.nodes);
                 self.remember(|| Undo::NodeBorn(ord));
@@ -53,7 +57,7 @@ impl Graph {
                 let key = parallel.map(|(slot, key)| (slot, encoded(key)));
                 let parallel = key.as_ref().map(|(slot, key)| (*slot, key.as_slice()));
                 let row = EdgeRow::new(src, dst, parallel, attrs, &mut scratch);
-                self.sum_in(|g| g.edge_sum(ord, &row));
+                self.sum_in(|g, facts| g.edge_sum(ord, &row, facts));
                 self.counts.edges = self.counts.edges.saturating_add(1);
                 self.remember(|| Undo::EdgeBorn(ord));
                 self.put_edge_row(ord, row)
@@ -76,7 +80,7 @@ impl Graph {
                 }
                 let entry = entry.map(encoded);
                 let row = ItemRow::new(key, entry.as_ref().map(Encoder::as_slice), value, &mut scratch);
-                self.sum_in(|g| g.item_sum(ord, &row));
+                self.sum_in(|g, facts| g.item_sum(ord, &row, facts));
                 self.counts.items = self.counts.items.saturating_add(1);
                 self.remember(|| Undo::ItemBorn(ord));
                 self.put_item_row(ord, row)
@@ -85,16 +89,16 @@ impl Graph {
                 let row = self.items.get(item.0).ok_or(dead("state item", item.0))?;
                 let (key, entry) = (row.key, row.parts().0);
                 let changed = ItemRow::new(key, entry, value, &mut scratch);
-                self.sum_in(|g| g.item_sum(item, &changed));
+                self.sum_in(|g, facts| g.item_sum(item, &changed, facts));
                 let Some(row) = self.items.get_mut(item.0) else { return Ok(()) };
                 let old = std::mem::replace(row, changed);
-                self.sum_out(|g| g.item_sum(item, &old));
+                self.sum_out(|g, facts| g.item_sum(item, &old, facts));
                 self.remember(|| Undo::ItemSet(item, old.blob));
                 Ok(())
             }
             Record::ItemDied { item } => {
                 let row = self.take_item_row(item).ok_or(dead("state item", item.0))?;
-                self.sum_out(|g| g.item_sum(item, &row));
+                self.sum_out(|g, facts| g.item_sum(item, &row, facts));
                 self.counts.items = self.counts.items.saturating_sub(1);
                 self.remember(|| Undo::ItemDied(item, row));
                 Ok(())
@@ -112,16 +116,13 @@ impl Graph {
         change: impl FnOnce(Image<'_>, &mut Encoder),
     ) -> Result<(), Inconsistency> {
         let row = self.nodes.get(node.0).ok_or(dead("node", node.0))?;
-        let (id, image) = row.parts();
         let mut bytes = Encoder::new();
-        bytes.raw(id);
-        change(image, &mut bytes);
-        let changed = NodeRow { blob: Blob::new(bytes.as_slice()) };
-        self.sum_in(|g| g.node_sum(node, &changed));
+        change(row.image(), &mut bytes);
+        self.sum_out(|g, facts| g.node_sum_at(node, facts));
         let Some(row) = self.nodes.get_mut(node.0) else { return Ok(()) };
-        let old = std::mem::replace(row, changed);
-        self.sum_out(|g| g.node_sum(node, &old));
-        self.remember(|| Undo::NodeSet(node, old.blob));
+        let old = std::mem::replace(&mut row.image, Blob::new(bytes.as_slice()));
+        self.sum_in(|g, facts| g.node_sum_at(node, facts));
+        self.remember(|| Undo::NodeSet(node, old));
         Ok(())
     }
 
@@ -139,10 +140,10 @@ impl Graph {
         }
         change(image, &mut bytes);
         let changed = EdgeRow { src: row.src, dst: row.dst, blob: Blob::new(bytes.as_slice()) };
-        self.sum_in(|g| g.edge_sum(edge, &changed));
+        self.sum_in(|g, facts| g.edge_sum(edge, &changed, facts));
         let Some(row) = self.edges.get_mut(edge.0) else { return Ok(()) };
         let old = std::mem::replace(row, changed);
-        self.sum_out(|g| g.edge_sum(edge, &old));
+        self.sum_out(|g, facts| g.edge_sum(edge, &old, facts));
         self.remember(|| Undo::EdgeSet(edge, old.blob));
         Ok(())
     }
@@ -150,15 +151,15 @@ impl Graph {
     fn change_graph(&mut self, change: impl FnOnce(Image<'_>, &mut Encoder)) {
         let mut bytes = Encoder::new();
         change(Image::trusted(self.attrs.as_slice()), &mut bytes);
-        self.sum_out(|g| g.graph_sum(Image::trusted(g.attrs.as_slice())));
+        self.sum_out(|g, facts| g.graph_sum(Image::trusted(g.attrs.as_slice()), facts));
         let old = std::mem::replace(&mut self.attrs, Blob::new(bytes.as_slice()));
-        self.sum_in(|g| g.graph_sum(Image::trusted(g.attrs.as_slice())));
+        self.sum_in(|g, facts| g.graph_sum(Image::trusted(g.attrs.as_slice()), facts));
         self.remember(|| Undo::GraphSet(old));
     }
 
     fn kill_edge(&mut self, edge: EdgeOrd) -> Result<(), Inconsistency> {
         let row = self.take_edge_row(edge).ok_or(dead("edge", edge.0))?;
-        self.sum_out(|g| g.edge_sum(edge, &row));
+        self.sum_out(|g, facts| g.edge_sum(edge, &row, facts));
         self.counts.edges = self.counts.edges.saturating_sub(1);
         self.remember(|| Undo::EdgeDied(edge, row));
         Ok(())
@@ -170,7 +171,7 @@ impl Graph {
             self.kill_edge(edge)?;
         }
         let row = self.take_node_row(node).ok_or(dead("node", node.0))?;
-        self.sum_out(|g| g.node_sum(node, &row));
+        self.sum_out(|g, facts| g.node_sum(node, &row, facts));
         self.counts.nodes = self.counts.nodes.saturating_sub(1);
         self.remember(|| Undo::NodeDied(node, row));
         Ok(())

@@ -1,13 +1,14 @@
 //! Finding entities by what they are called; the writer's side of the graph.
 
 use std::collections::BTreeSet;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
+use std::hint::black_box;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::table::Table;
 use super::{EdgeRow, Graph, ItemRow, NodeRow};
-use crate::model::marker::GraphKind;
+use crate::model::marker::{Counts, GraphKind};
 use crate::model::position::{EdgeOrd, ItemOrd, NameOrd, NodeOrd};
 use crate::model::record::Inconsistency;
 
@@ -28,8 +29,12 @@ impl Names {
         usize::try_from(name.0).ok().and_then(|at| self.texts.get(at)).map_or("", AsRef::as_ref)
     }
 
+    pub(super) fn hash(&self, text: &str) -> u64 {
+        self.hasher.hash_one(text)
+    }
+
     pub(super) fn find(&self, text: &str) -> Option<NameOrd> {
-        self.by_text.find(self.hasher.hash_one(text), |name| self.text(*name) == text).copied()
+        self.by_text.find(self.hash(text), |name| self.text(*name) == text).copied()
     }
 
     pub(super) fn push(&mut self, text: &str) {
@@ -52,27 +57,98 @@ impl Names {
     }
 }
 
+/// An entity in a hash table, with half of its hash: a look-up passes over others without looking at their rows, and a
+/// table grows without hashing anything again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Named<T> {
+    hash: u32,
+    ord: T,
+}
+
+impl<T> Named<T> {
+    fn new(hash: u64, ord: T) -> Self {
+        // The upper half: a table takes its buckets from the lower bits of what `full` makes of it, and the bits that
+        // tell entries of a bucket apart from the upper ones.
+        Self { hash: u32::try_from(hash >> 32).unwrap_or_default(), ord }
+    }
+
+    fn full(&self) -> u64 {
+        u64::from(self.hash) << 32 | u64::from(self.hash)
+    }
+}
+
+/// Edges that are looked up together.
+const TOGETHER: usize = 16;
+
+/// Entities of one kind by their hash.
+#[derive(Debug)]
+struct ByHash<T>(HashTable<Named<T>>);
+
+impl<T> Default for ByHash<T> {
+    fn default() -> Self {
+        Self(HashTable::new())
+    }
+}
+
+impl<T: Copy + PartialEq> ByHash<T> {
+    fn reserve(&mut self, more: usize) {
+        self.0.reserve(more, Named::full);
+    }
+
+    fn find(&self, hash: u64, is: impl Fn(T) -> bool) -> Option<T> {
+        let wanted = Named::new(hash, ());
+        self.0.find(wanted.full(), |one| one.hash == wanted.hash && is(one.ord)).map(|one| one.ord)
+    }
+
+    fn insert(&mut self, hash: u64, ord: T) {
+        let one = Named::new(hash, ord);
+        self.0.insert_unique(one.full(), one, Named::full);
+    }
+
+    fn remove(&mut self, hash: u64, ord: T) {
+        let one = Named::new(hash, ord);
+        if let Ok(entry) = self.0.find_entry(one.full(), |other| *other == one) {
+            entry.remove();
+        }
+    }
+
+    fn replace(&mut self, hash: u64, ord: T, by: T) {
+        let one = Named::new(hash, ord);
+        if let Some(place) = self.0.find_mut(one.full(), |other| *other == one) {
+            place.ord = by;
+        }
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Nodes, edges and items by what they are called.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     hasher: DefaultHashBuilder,
-    nodes: HashTable<NodeOrd>,
-    /// Simple graphs: edges by their pair.
-    edges: HashTable<EdgeOrd>,
-    /// Multigraphs: neighbour slots by their pair.
-    slots: HashMap<(NodeOrd, NodeOrd), Slot>,
+    nodes: ByHash<NodeOrd>,
+    /// By their pair: in a simple graph the edge, in a multigraph the youngest of the edges between the two.
+    pairs: ByHash<EdgeOrd>,
     /// Multigraphs: edges by slot and key.
-    keys: HashTable<EdgeOrd>,
-    items: HashTable<ItemOrd>,
+    keys: ByHash<EdgeOrd>,
+    /// Multigraphs: the edges of a slot, where there are several.
+    parallel: HashMap<EdgeOrd, BTreeSet<EdgeOrd>>,
+    items: ByHash<ItemOrd>,
     /// What each state key is used for.
     state: HashMap<NameOrd, StateUse>,
 }
 
 /// The edges of a pair.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
     pub(super) ord: EdgeOrd,
-    pub(super) members: BTreeSet<EdgeOrd>,
+    /// The youngest edge in it.
+    pub(super) newest: EdgeOrd,
+    /// How many there are.
+    pub(super) len: usize,
 }
 
 /// What a state key is used for; a key that nothing is stored under has none.
@@ -83,15 +159,44 @@ pub(super) enum StateUse {
 }
 
 impl Index {
+    /// Makes room at once for what is known to come, instead of doubling again and again.
+    fn reserve(&mut self, counts: Counts, kind: GraphKind) {
+        let room = |count: u64| usize::try_from(count).unwrap_or_default();
+        self.nodes.reserve(room(counts.nodes));
+        self.pairs.reserve(room(counts.edges));
+        if kind.multigraph {
+            self.keys.reserve(room(counts.edges));
+        }
+        self.items.reserve(room(counts.items));
+    }
+
+    fn hash_id(&self, id: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(id);
+        hasher.finish()
+    }
+
+    fn hash_pair(&self, (src, dst): (NodeOrd, NodeOrd)) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write_u64(u64::from(src.0) << 32 | u64::from(dst.0));
+        hasher.finish()
+    }
+
     fn insert_node(&mut self, ord: NodeOrd, rows: &Table<NodeRow>) -> Result<(), Inconsistency> {
-        let id = |ord: NodeOrd| rows.get(ord.0).map(|row| row.parts().0).unwrap_or_default();
-        let hasher = &self.hasher;
-        let (mine, hash) = (id(ord), hasher.hash_one(id(ord)));
-        if let Some(other) = self.nodes.find(hash, |other| id(*other) == mine) {
+        let id = |ord: NodeOrd| rows.get(ord.0).map(NodeRow::id).unwrap_or_default();
+        let mine = id(ord);
+        let hash = self.hash_id(mine);
+        if let Some(other) = self.nodes.find(hash, |other| id(other) == mine) {
             return Err(Inconsistency::Twice { what: "nodes", first: other.0, second: ord.0 });
         }
-        self.nodes.insert_unique(hash, ord, |ord| hasher.hash_one(id(*ord)));
+        self.nodes.insert(hash, ord);
         Ok(())
+    }
+
+    /// The edge that stands for a pair.
+    fn find_pair(&self, kind: GraphKind, pair: (NodeOrd, NodeOrd), rows: &Table<EdgeRow>) -> Option<EdgeOrd> {
+        let is = |ord: EdgeOrd| rows.get(ord.0).is_some_and(|row| row.pair(kind) == pair);
+        self.pairs.find(self.hash_pair(pair), is)
     }
 
     fn insert_edge(
@@ -101,40 +206,47 @@ impl Index {
         rows: &Table<EdgeRow>,
     ) -> Result<(), Inconsistency> {
         let Some(row) = rows.get(ord.0) else { return Ok(()) };
-        let (hasher, mine) = (&self.hasher, row.pair(kind));
-        let twice = |other: &EdgeOrd| Inconsistency::Twice { what: "edges", first: other.0, second: ord.0 };
+        let twice = |other: EdgeOrd| Inconsistency::Twice { what: "edges", first: other.0, second: ord.0 };
+        let pair = row.pair(kind);
+        let newest = self.find_pair(kind, pair, rows);
         let Some((slot, _)) = row.parts(kind).0 else {
-            let pair = |ord: EdgeOrd| rows.get(ord.0).map(|row| row.pair(kind));
-            let hash = hasher.hash_one(Some(mine));
-            if let Some(other) = self.edges.find(hash, |other| pair(*other) == Some(mine)) {
+            if let Some(other) = newest {
                 return Err(twice(other));
             }
-            self.edges.insert_unique(hash, ord, |ord| hasher.hash_one(pair(*ord)));
+            self.pairs.insert(self.hash_pair(pair), ord);
             return Ok(());
         };
-        let known = self.slots.entry(mine).or_insert_with(|| Slot { ord: slot, members: BTreeSet::new() });
-        if known.ord != slot {
-            return Err(Inconsistency::Twice { what: "neighbour slots", first: known.ord.0, second: slot.0 });
+        let name = |ord: EdgeOrd| rows.get(ord.0).and_then(|row| row.parts(kind).0);
+        if let Some((other, _)) = newest.and_then(name)
+            && other != slot
+        {
+            return Err(Inconsistency::Twice { what: "neighbour slots", first: other.0, second: slot.0 });
         }
-        known.members.insert(ord);
-        let key = |ord: EdgeOrd| rows.get(ord.0).and_then(|row| row.parts(kind).0);
-        let hash = hasher.hash_one(key(ord));
-        if let Some(other) = self.keys.find(hash, |other| key(*other) == key(ord)) {
+        let hash = self.hasher.hash_one(name(ord));
+        if let Some(other) = self.keys.find(hash, |other| name(other) == name(ord)) {
             return Err(twice(other));
         }
-        self.keys.insert_unique(hash, ord, |ord| hasher.hash_one(key(*ord)));
+        self.keys.insert(hash, ord);
+        match newest {
+            None => self.pairs.insert(self.hash_pair(pair), ord),
+            Some(newest) => {
+                self.parallel.entry(slot).or_insert_with(|| BTreeSet::from([newest])).insert(ord);
+                if ord > newest {
+                    self.pairs.replace(self.hash_pair(pair), newest, ord);
+                }
+            }
+        }
         Ok(())
     }
 
     fn insert_item(&mut self, ord: ItemOrd, rows: &Table<ItemRow>) -> Result<(), Inconsistency> {
         let Some(row) = rows.get(ord.0) else { return Ok(()) };
-        let hasher = &self.hasher;
         let name = |ord: ItemOrd| rows.get(ord.0).map(|row| (row.key, row.parts().0));
-        let hash = hasher.hash_one(name(ord));
-        if let Some(other) = self.items.find(hash, |other| name(*other) == name(ord)) {
+        let hash = self.hasher.hash_one(name(ord));
+        if let Some(other) = self.items.find(hash, |other| name(other) == name(ord)) {
             return Err(Inconsistency::Twice { what: "state items", first: other.0, second: ord.0 });
         }
-        self.items.insert_unique(hash, ord, |ord| hasher.hash_one(name(*ord)));
+        self.items.insert(hash, ord);
         if row.parts().0.is_none() {
             self.state.insert(row.key, StateUse::Value);
         } else if let StateUse::Map { entries } =
@@ -146,37 +258,33 @@ impl Index {
     }
 
     fn remove_node(&mut self, ord: NodeOrd, row: &NodeRow) {
-        if let Ok(entry) = self.nodes.find_entry(self.hasher.hash_one(row.parts().0), |o| *o == ord) {
-            entry.remove();
-        }
+        self.nodes.remove(self.hash_id(row.id()), ord);
     }
 
     fn remove_edge(&mut self, kind: GraphKind, ord: EdgeOrd, row: &EdgeRow) {
+        let hash = self.hash_pair(row.pair(kind));
         let parallel = row.parts(kind).0;
-        if parallel.is_none() {
-            if let Ok(entry) =
-                self.edges.find_entry(self.hasher.hash_one(Some(row.pair(kind))), |o| *o == ord)
-            {
-                entry.remove();
-            }
+        let Some((slot, _)) = parallel else {
+            self.pairs.remove(hash, ord);
             return;
+        };
+        self.keys.remove(self.hasher.hash_one(parallel), ord);
+        let Some(members) = self.parallel.get_mut(&slot) else {
+            self.pairs.remove(hash, ord);
+            return;
+        };
+        members.remove(&ord);
+        let (newest, left) = (members.last().copied(), members.len());
+        if let Some(newest) = newest {
+            self.pairs.replace(hash, ord, newest);
         }
-        if let Ok(entry) = self.keys.find_entry(self.hasher.hash_one(parallel), |o| *o == ord) {
-            entry.remove();
-        }
-        if let Some(slot) = self.slots.get_mut(&row.pair(kind)) {
-            slot.members.remove(&ord);
-            if slot.members.is_empty() {
-                self.slots.remove(&row.pair(kind));
-            }
+        if left < 2 {
+            self.parallel.remove(&slot);
         }
     }
 
     fn remove_item(&mut self, ord: ItemOrd, row: &ItemRow) {
-        let name = Some((row.key, row.parts().0));
-        if let Ok(entry) = self.items.find_entry(self.hasher.hash_one(name), |o| *o == ord) {
-            entry.remove();
-        }
+        self.items.remove(self.hasher.hash_one(Some((row.key, row.parts().0))), ord);
         match self.state.get_mut(&row.key) {
             Some(StateUse::Map { entries }) if *entries > 1 => *entries = entries.saturating_sub(1),
             _ => drop(self.state.remove(&row.key)),
@@ -240,11 +348,25 @@ impl Graph {
                 first.get_or_insert(e);
             }
         };
+        index.reserve(self.counts, self.kind);
         for (ord, _) in self.nodes.iter() {
             note(index.insert_node(NodeOrd(ord), &self.nodes));
         }
-        for (ord, _) in self.edges.iter() {
-            note(index.insert_edge(self.kind, EdgeOrd(ord), &self.edges));
+        let mut edges = self.edges.iter();
+        let mut few = [None; TOGETHER];
+        loop {
+            few.fill_with(|| edges.next());
+            // Their places in the table lie anywhere in memory: to touch all of them first lets the processor wait for
+            // them at once instead of one after the other.
+            for (_, row) in few.iter().flatten() {
+                black_box(index.find_pair(self.kind, row.pair(self.kind), &self.edges));
+            }
+            for (ord, _) in few.iter().flatten() {
+                note(index.insert_edge(self.kind, EdgeOrd(*ord), &self.edges));
+            }
+            if few.last().is_none_or(Option::is_none) {
+                break;
+            }
         }
         for (ord, _) in self.items.iter() {
             note(index.insert_item(ItemOrd(ord), &self.items));
@@ -264,35 +386,35 @@ impl Graph {
 
     pub(super) fn find_node(&self, id: &[u8]) -> Option<NodeOrd> {
         let index = self.index.as_ref()?;
-        let row = |ord: NodeOrd| self.nodes.get(ord.0).map(|row| row.parts().0);
-        index.nodes.find(index.hasher.hash_one(id), |ord| row(*ord) == Some(id)).copied()
+        index.nodes.find(index.hash_id(id), |ord| self.nodes.get(ord.0).is_some_and(|row| row.id() == id))
     }
 
     /// The edge of a pair, in a simple graph.
     pub(super) fn find_simple_edge(&self, pair: (NodeOrd, NodeOrd)) -> Option<EdgeOrd> {
-        let index = self.index.as_ref()?;
-        let of = |ord: EdgeOrd| self.edges.get(ord.0).map(|row| row.pair(self.kind));
-        index.edges.find(index.hasher.hash_one(Some(pair)), |ord| of(*ord) == Some(pair)).copied()
+        self.index.as_ref()?.find_pair(self.kind, pair, &self.edges)
     }
 
     /// The parallel edges of a pair, in a multigraph.
-    pub(super) fn find_slot(&self, pair: (NodeOrd, NodeOrd)) -> Option<&Slot> {
-        self.index.as_ref()?.slots.get(&pair)
+    pub(super) fn find_slot(&self, pair: (NodeOrd, NodeOrd)) -> Option<Slot> {
+        let index = self.index.as_ref()?;
+        let newest = index.find_pair(self.kind, pair, &self.edges)?;
+        let (ord, _) = self.edges.get(newest.0)?.parts(self.kind).0?;
+        Some(Slot { ord, newest, len: index.parallel.get(&ord).map_or(1, BTreeSet::len) })
     }
 
     /// The edge with a key among parallel ones.
     pub(super) fn find_parallel(&self, slot: EdgeOrd, key: &[u8]) -> Option<EdgeOrd> {
         let index = self.index.as_ref()?;
-        let of = |ord: EdgeOrd| self.edges.get(ord.0).and_then(|row| row.parts(self.kind).0);
         let name = Some((slot, key));
-        index.keys.find(index.hasher.hash_one(name), |ord| of(*ord) == name).copied()
+        let of = |ord: EdgeOrd| self.edges.get(ord.0).and_then(|row| row.parts(self.kind).0);
+        index.keys.find(index.hasher.hash_one(name), |ord| of(ord) == name)
     }
 
     pub(super) fn find_item(&self, key: NameOrd, entry: Option<&[u8]>) -> Option<ItemOrd> {
         let index = self.index.as_ref()?;
-        let of = |ord: ItemOrd| self.items.get(ord.0).map(|row| (row.key, row.parts().0));
         let name = Some((key, entry));
-        index.items.find(index.hasher.hash_one(name), |ord| of(*ord) == name).copied()
+        let of = |ord: ItemOrd| self.items.get(ord.0).map(|row| (row.key, row.parts().0));
+        index.items.find(index.hasher.hash_one(name), |ord| of(ord) == name)
     }
 
     pub(super) fn state_use(&self, key: NameOrd) -> Option<StateUse> {
@@ -430,8 +552,8 @@ mod tests {
             assert!(lists.iter().map(|(_, list)| list.edges.len()).sum::<usize>() < 200);
             let index = graph.index.as_ref().unwrap();
             assert_eq!((index.nodes.len(), index.items.len()), (12, 10));
-            assert_eq!(index.edges.len() + index.keys.len(), 20);
-            assert_eq!(index.slots.len(), if kind.multigraph { 20 } else { 0 });
+            assert_eq!((index.pairs.len(), index.keys.len()), (20, if kind.multigraph { 20 } else { 0 }));
+            assert!(index.parallel.is_empty());
 
             put(&mut graph, &Event::DeleteNode { id: "hub".into() });
             for n in 2990..=3000 {
@@ -446,8 +568,8 @@ mod tests {
             ];
             assert_eq!(tables, [0; 4]);
             let index = graph.index.as_ref().unwrap();
-            assert!(index.nodes.is_empty() && index.edges.is_empty() && index.keys.is_empty());
-            assert!(index.slots.is_empty() && index.items.is_empty() && index.state.is_empty());
+            assert_eq!((index.nodes.len(), index.pairs.len(), index.keys.len()), (0, 0, 0));
+            assert!(index.parallel.is_empty() && index.items.len() == 0 && index.state.is_empty());
         }
     }
 

@@ -27,12 +27,12 @@ impl Graph {
                     return Err(Inconsistency::Twice { what: "names", first: first.0, second: ordinal });
                 }
                 self.names.push(text);
-                self.sum_in(|g| g.name_sum(ordinal));
+                self.sum_in(|g, facts| g.name_sum(ordinal, facts));
             }
             Row::Node { id, attrs } => {
-                let (ord, row) = (NodeOrd(ordinal), NodeRow::new(id, attrs, &mut scratch));
+                let (ord, row) = (NodeOrd(ordinal), NodeRow::new(id, attrs));
                 self.unload_node(ord);
-                self.sum_in(|g| g.node_sum(ord, &row));
+                self.sum_in(|g, facts| g.node_sum(ord, &row, facts));
                 self.nodes.insert(ordinal, row);
                 self.counts.nodes = self.counts.nodes.saturating_add(1);
             }
@@ -42,21 +42,21 @@ impl Graph {
                 }
                 let (ord, row) = (EdgeOrd(ordinal), EdgeRow::new(src, dst, parallel, attrs, &mut scratch));
                 self.unload_edge(ord);
-                self.sum_in(|g| g.edge_sum(ord, &row));
+                self.sum_in(|g, facts| g.edge_sum(ord, &row, facts));
                 self.edges.insert(ordinal, row);
                 self.counts.edges = self.counts.edges.saturating_add(1);
             }
             Row::Item { key, entry, value } => {
                 let (ord, row) = (ItemOrd(ordinal), ItemRow::new(key, entry, value, &mut scratch));
                 self.unload_item(ord);
-                self.sum_in(|g| g.item_sum(ord, &row));
+                self.sum_in(|g, facts| g.item_sum(ord, &row, facts));
                 self.items.insert(ordinal, row);
                 self.counts.items = self.counts.items.saturating_add(1);
             }
             Row::Graph { attrs } => {
-                self.sum_out(|g| g.graph_sum(Image::trusted(g.attrs.as_slice())));
+                self.sum_out(|g, facts| g.graph_sum(Image::trusted(g.attrs.as_slice()), facts));
                 self.attrs = super::Blob::new(attrs.as_bytes());
-                self.sum_in(|g| g.graph_sum(Image::trusted(g.attrs.as_slice())));
+                self.sum_in(|g, facts| g.graph_sum(Image::trusted(g.attrs.as_slice()), facts));
             }
         }
         Ok(())
@@ -93,21 +93,21 @@ impl Graph {
 
     fn unload_node(&mut self, ord: NodeOrd) -> bool {
         let Some(row) = self.nodes.remove(ord.0) else { return false };
-        self.sum_out(|g| g.node_sum(ord, &row));
+        self.sum_out(|g, facts| g.node_sum(ord, &row, facts));
         self.counts.nodes = self.counts.nodes.saturating_sub(1);
         true
     }
 
     fn unload_edge(&mut self, ord: EdgeOrd) -> bool {
         let Some(row) = self.edges.remove(ord.0) else { return false };
-        self.sum_out(|g| g.edge_sum(ord, &row));
+        self.sum_out(|g, facts| g.edge_sum(ord, &row, facts));
         self.counts.edges = self.counts.edges.saturating_sub(1);
         true
     }
 
     fn unload_item(&mut self, ord: ItemOrd) -> bool {
         let Some(row) = self.items.remove(ord.0) else { return false };
-        self.sum_out(|g| g.item_sum(ord, &row));
+        self.sum_out(|g, facts| g.item_sum(ord, &row, facts));
         self.counts.items = self.counts.items.saturating_sub(1);
         true
     }

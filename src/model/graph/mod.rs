@@ -10,6 +10,7 @@
 
 mod apply;
 mod blob;
+mod changes;
 mod index;
 mod load;
 mod resolve;
@@ -18,7 +19,8 @@ mod table;
 mod undo;
 mod views;
 
-pub use resolve::Changes;
+pub use changes::Changes;
+pub(crate) use resolve::Found;
 pub use undo::Savepoint;
 pub use views::{AttrsView, EdgeView, ItemView, NodeView};
 
@@ -27,6 +29,7 @@ use index::{Incident, Index, Names};
 use table::Table;
 use undo::Undo;
 
+use super::facts::Facts;
 use super::fingerprint::Fingerprint;
 use super::id::{Id, IdRef};
 use super::image::{EMPTY_IMAGE, Image};
@@ -101,15 +104,19 @@ pub struct Graph {
     counts: Counts,
     /// The sums, kept up to date with each change; `None` where nobody asks before the end.
     sums: Option<Fingerprint>,
+    /// Room for what is hashed.
+    facts: Facts,
     index: Option<Box<Index>>,
     incident: Option<Incident>,
     journal: Option<Vec<Undo>>,
 }
 
-/// A node: its id and its image, one behind the other.
+/// A node: its encoded id, which stands in the row if it is short, as ids are, so that looking one up touches nothing
+/// else; and its image.
 #[derive(Debug, Clone)]
 struct NodeRow {
-    blob: Blob,
+    id: Blob,
+    image: Blob,
 }
 
 /// An edge: its ends; in a multigraph its slot and key; its image.
@@ -120,7 +127,7 @@ struct EdgeRow {
     blob: Blob,
 }
 
-const _: () = assert!(size_of::<Option<EdgeRow>>() == 32 && size_of::<Option<NodeRow>>() == 24);
+const _: () = assert!(size_of::<Option<EdgeRow>>() == 32 && size_of::<Option<NodeRow>>() == 48);
 
 /// An item of collector state: 0, or 1 and the entry's id; then the value.
 #[derive(Debug, Clone)]
@@ -130,18 +137,17 @@ struct ItemRow {
 }
 
 impl NodeRow {
-    fn new(id: &[u8], image: Image<'_>, scratch: &mut Encoder) -> Self {
-        scratch.clear();
-        scratch.raw(id);
-        scratch.raw(image.as_bytes());
-        Self { blob: Blob::new(scratch.as_slice()) }
+    fn new(id: &[u8], image: Image<'_>) -> Self {
+        Self { id: Blob::new(id), image: Blob::new(image.as_bytes()) }
     }
 
-    /// The encoded id and the image.
-    fn parts(&self) -> (&[u8], Image<'_>) {
-        let bytes = self.blob.as_slice();
-        let (id, image) = bytes.split_at_checked(id_len(bytes)).unwrap_or((bytes, &[]));
-        (id, Image::trusted(image))
+    /// The encoded id.
+    fn id(&self) -> &[u8] {
+        self.id.as_slice()
+    }
+
+    fn image(&self) -> Image<'_> {
+        Image::trusted(self.image.as_slice())
     }
 }
 
@@ -153,11 +159,12 @@ impl EdgeRow {
         image: Image<'_>,
         scratch: &mut Encoder,
     ) -> Self {
+        let Some((slot, key)) = parallel else {
+            return Self { src, dst, blob: Blob::new(image.as_bytes()) };
+        };
         scratch.clear();
-        if let Some((slot, key)) = parallel {
-            scratch.u64(u64::from(slot.0));
-            scratch.raw(key);
-        }
+        scratch.u64(u64::from(slot.0));
+        scratch.raw(key);
         scratch.raw(image.as_bytes());
         Self { src, dst, blob: Blob::new(scratch.as_slice()) }
     }
@@ -235,6 +242,7 @@ impl Graph {
             attrs: Blob::new(EMPTY_IMAGE.as_bytes()),
             counts: Counts::default(),
             sums: None,
+            facts: Facts::new(),
             index: None,
             incident: None,
             journal: None,

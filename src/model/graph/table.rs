@@ -94,16 +94,23 @@ impl<T> Table<T> {
         self.chunks.iter().flatten().count()
     }
 
+    /// How many pieces [`piece`](Self::piece) has.
+    pub(crate) fn pieces(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// The living rows of one piece, in order of birth. Pieces follow each other.
+    pub(crate) fn piece(&self, at: usize) -> impl Iterator<Item = (u32, &T)> {
+        let rows = self.chunks.get(at).and_then(Option::as_ref).map(|chunk| &*chunk.rows).unwrap_or_default();
+        let base = at.saturating_mul(CHUNK);
+        rows.iter().enumerate().filter_map(move |(row, value)| {
+            Some((u32::try_from(base.saturating_add(row)).ok()?, value.as_ref()?))
+        })
+    }
+
     /// The living rows, in order of birth.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.chunks.iter().enumerate().filter_map(|(at, chunk)| Some((at, chunk.as_ref()?))).flat_map(
-            |(at, chunk)| {
-                let base = at.saturating_mul(CHUNK);
-                chunk.rows.iter().enumerate().filter_map(move |(row, value)| {
-                    Some((u32::try_from(base.saturating_add(row)).ok()?, value.as_ref()?))
-                })
-            },
-        )
+        (0..self.pieces()).flat_map(|at| self.piece(at))
     }
 }
 

@@ -70,9 +70,9 @@ impl Graph {
             Undo::NodeBorn(ord) => drop(self.take_node_row(ord)),
             Undo::EdgeBorn(ord) => drop(self.take_edge_row(ord)),
             Undo::ItemBorn(ord) => drop(self.take_item_row(ord)),
-            Undo::NodeSet(ord, blob) => {
+            Undo::NodeSet(ord, image) => {
                 if let Some(row) = self.nodes.get_mut(ord.0) {
-                    row.blob = blob;
+                    row.image = image;
                 }
             }
             Undo::EdgeSet(ord, blob) => {

@@ -34,12 +34,12 @@ impl<'a> NodeView<'a> {
 
     /// Its id.
     pub fn id(&self) -> IdRef<'a> {
-        id(self.row.parts().0)
+        id(self.row.id())
     }
 
     /// Its attributes.
     pub fn attrs(&self) -> AttrsView<'a> {
-        AttrsView::new(self.graph, self.row.parts().1)
+        AttrsView::new(self.graph, self.row.image())
     }
 }
 
@@ -73,12 +73,12 @@ impl<'a> EdgeView<'a> {
 
     /// The source's id.
     pub fn src(&self) -> IdRef<'a> {
-        self.graph.nodes.get(self.row.src.0).map_or(LOST, |row| id(row.parts().0))
+        self.graph.nodes.get(self.row.src.0).map_or(LOST, |row| id(row.id()))
     }
 
     /// The target's id.
     pub fn dst(&self) -> IdRef<'a> {
-        self.graph.nodes.get(self.row.dst.0).map_or(LOST, |row| id(row.parts().0))
+        self.graph.nodes.get(self.row.dst.0).map_or(LOST, |row| id(row.id()))
     }
 
     /// The neighbour slot that it is in: neighbours are listed by it. In a simple graph its own birth number.
