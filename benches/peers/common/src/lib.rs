@@ -33,11 +33,6 @@ pub trait Peer {
     /// What it does more or less than the others.
     fn note(&self) -> &'static str;
 
-    /// Whether a sync of it can be seen to reach the kernel (`syncs` tells).
-    fn syncs(&self) -> bool {
-        true
-    }
-
     /// What it takes from the environment.
     fn environment(&self, _dir: &Path) -> Vec<(&'static str, String)> {
         Vec::new()
@@ -87,7 +82,7 @@ fn run(args: &Args, peers: &[&dyn Peer]) -> Outcome<()> {
     let mut rows = Vec::new();
     for _ in 0..args.rounds {
         for (at, peer) in peers.iter().enumerate() {
-            for (name, sync) in cases().filter(|(_, sync)| *sync != Sync::Each || peer.syncs()) {
+            for (name, sync) in cases() {
                 rows.extend(in_own_process(args, *peer, at, name, sync)?);
             }
         }

@@ -59,9 +59,9 @@ pub fn print_table(rows: &[Row]) {
         row.map_or_else(|| "-".to_owned(), show)
     };
     let line = |head: &str, show: &dyn Fn(&str) -> String| {
-        print!("{head:32}");
+        print!("{head:30}");
         for case in &cases {
-            print!("{:>22}", show(case));
+            print!("{:>25}", show(case));
         }
         println!();
     };
