@@ -1,26 +1,24 @@
-"""A cost that grows with the square: y = a·n² + b·n, fitted through what was measured."""
+"""A cost that grows with the square: y = a·n² + b·n, put through what was measured."""
 
 
 def fit(points):
-    """The a and b, neither below zero, that miss the points (n, y) least, in shares of y.
+    """The a and b of the law through the last two points (n, y), ordered by n.
 
     A pickled graph at every 25th node is n / 25 pickles of up to n nodes: a·n². What is done once for each node, such as
-    reading its line, is b·n.
+    reading its line, is b·n. Neither is below zero: where the two points would have it so, the law goes through the last
+    one alone. Smaller sizes are left out, because the beginning of a crawl is not like the rest of it.
     """
-    if not points:
-        raise ValueError("no point to fit through")
-    # With both sides divided by y: 1 = a·u + b·v.
-    rows = [(n * n / y, n / y) for n, y in points]
-    uu, uv, vv = (sum(r[i] * r[j] for r in rows) for i, j in ((0, 0), (0, 1), (1, 1)))
-    u, v = (sum(r[i] for r in rows) for i in (0, 1))
-    determinant = uu * vv - uv * uv
-    if len({n for n, _ in points}) > 1 and determinant:
-        a, b = (u * vv - v * uv) / determinant, (v * uu - u * uv) / determinant
-        if a >= 0 and b >= 0:
-            return a, b
+    *_, (n, y) = points
+    if len(points) > 1:
+        m, x = points[-2]
+        # y/n = a·n + b, and so for the other: a line through two points.
+        a = (y / n - x / m) / (n - m)
+        b = y / n - a * n
         if a < 0:
-            return 0.0, v / vv
-    return u / uu, 0.0
+            return 0.0, y / n
+        if b >= 0:
+            return a, b
+    return y / (n * n), 0.0
 
 
 def at(law, n):
@@ -29,6 +27,7 @@ def at(law, n):
     return a * n * n + b * n
 
 
-def miss(law, points):
-    """By how much of itself the point that is missed most is missed."""
-    return max(abs(at(law, n) - y) / y for n, y in points)
+def held_out(points):
+    """What the law from all points but the last makes of the last, as a multiple of what it is; None with one point."""
+    *before, (n, y) = points
+    return at(fit(before), n) / y if before else None
