@@ -3,7 +3,7 @@
 
     benches/ingest.py --data crawl.ndjson [--snaplog PATH] [--lines N] [--rounds 5] [--dir DIR] [--json FILE]
 
-- ingest: `snaplog ingest` (default tiers; and no markers at all) against Python's json with a NetworkX DiGraph, which
+- ingest: `snaplog ingest` (default tiers; without maintenance at its end; without markers too) against Python's json with a NetworkX DiGraph, which
   keeps nothing, and against bare JSON readers (benches/json_parse.rs), which keep nothing and build nothing;
 - restore: the newest marker to NDJSON and to node-link JSON, in bytes of output;
 - verify: each level, against a CRC-32 of the same files.
@@ -56,18 +56,19 @@ def ingest(data, count, folder, options):
     reader = json_parse()
     python = [sys.executable, HERE / "networkx_build.py", data]
     networkx = f"json + NetworkX {json.loads(run(python).output)['networkx']}"
-    tiers, bare = folder / "tiers", folder / "bare"
+    tiers, other = folder / "tiers", folder / "other"
 
-    def fresh(log, config=None):
+    def fresh(log, *more, config=None):
         shutil.rmtree(log, ignore_errors=True)
         run([options.snaplog, "init", log])
         if config:
             (log / "snaplog.toml").write_text(config, "utf-8")
-        return [options.snaplog, "-d", log, "--quiet", "--no-progress", "ingest", data]
+        return [options.snaplog, "-d", log, "--quiet", "--no-progress", "ingest", *more, data]
 
     subjects = {
         "snaplog ingest": lambda: fresh(tiers),
-        "snaplog ingest, no tiers": lambda: fresh(bare, NO_TIERS),
+        "snaplog ingest --no-compact": lambda: fresh(other, "--no-compact"),
+        "snaplog ingest --no-compact, no tiers": lambda: fresh(other, "--no-compact", config=NO_TIERS),
         networkx: lambda: python,
         **{name: lambda name=name: [reader, name, data] for name in READERS},
     }

@@ -9,9 +9,9 @@ as --patience reaches, in seconds for both of its modes together; beyond them, u
 through what was measured, and each figure that comes from it says so. snaplog is measured at every size.
 
 - time: of the whole process, from start to end, reading the events included;
-- bytes written: handed to write calls, by wchar of /proc/PID/io; copies by the kernel count in it, the page cache does not
+- written: bytes handed to write calls, by wchar of /proc/PID/io; copies by the kernel count in it, the page cache does not
   matter;
-- bytes kept: of all files at the end. snaplog's trash counts, where files stay for a day after they were replaced; so a
+- kept: bytes of all files at the end. snaplog's trash counts, where files stay for a day after they were replaced; so a
   second figure is what is left after `snaplog compact --now --thorough`.
 
 One run each: what is compared differs by far more than runs do. The Python that runs this needs networkx.
@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 FIRST, STEP = 1_000, 4
 OURS = "snaplog ingest"
 MODES = {"old way, attributes in SQLite": [], "old way, all pickled": ["--whole"]}
-UNITS = {"time": "s", "bytes written": "bytes", "bytes kept": "bytes"}
+UNITS = {"time": "s", "written": "MB", "kept": "MB"}
 
 
 def main():
@@ -55,7 +55,7 @@ def compare(options, folder, lines):
             print(f"the crawl has {nodes:,} nodes, so that is where it ends")
         figures, compacted = ours(options.snaplog, data, folder / "log")
         note(lines, OURS, nodes, figures)
-        lines.add("bytes kept", f"{OURS}, compacted", nodes, "bytes", [compacted], "grace is over, all merged that can be")
+        lines.add("kept", f"{OURS}, compacted", nodes, "MB", [compacted], "grace is over, all merged that can be")
         expected = sum(expect(points, nodes) for points in measured.values())
         for mode, points in measured.items():
             if expected <= left:
@@ -98,7 +98,7 @@ def ours(snaplog, data, log):
     # The first drops and folds, the second ends the grace of what the first one dropped.
     for _ in range(2):
         run([snaplog, "-d", log, "--quiet", "compact", "--now", "--thorough"])
-    compacted = tree_bytes(log)
+    compacted = tree_bytes(log) / 1e6
     shutil.rmtree(log)
     return figures, compacted
 
@@ -113,7 +113,7 @@ def old_way(data, folder, mode):
 
 def taken(done, folder):
     """The figures of a run."""
-    return {"time": done.seconds, "bytes written": done.written, "bytes kept": tree_bytes(folder)}
+    return {"time": done.seconds, "written": done.written / 1e6, "kept": tree_bytes(folder) / 1e6}
 
 
 def expect(points, nodes):

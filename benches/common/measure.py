@@ -8,9 +8,11 @@ The shape of a line, which the benches in Rust write too (benches/common/lines.r
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,30 +26,60 @@ class Run:
     """What a command took."""
 
     seconds: float
-    peak: int  # bytes of memory; never less than the measuring Python had itself, which Linux counts in
-    written: int  # bytes handed to write calls: wchar of /proc/PID/io
+    peak: int  # bytes of memory
+    written: int  # bytes handed to write calls: wchar of /proc/PID/io, what it prints included
     output: str
 
 
 def run(command):
     """Runs a command to its end and keeps its standard output. A command that fails ends the bench."""
     command = [str(part) for part in command]
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
-        with process.stdout:
-            output = process.stdout.read()
-        # It has ended, but /proc still knows it until somebody waits for it.
+        process = subprocess.Popen(command, stdout=output, stderr=errors)
+        watch = Watch(process.pid)
+        # It has ended then, but /proc still knows it until somebody waits for it.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         seconds = time.perf_counter() - start
         written = bytes_written(process.pid)
+        seen = watch.end()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        errors.seek(0)
         if process.returncode:
-            errors.seek(0)
             said = errors.read().decode(errors="replace")
             raise SystemExit(f"{' '.join(command)}: exit status {process.returncode}\n{said}")
-    return Run(seconds, usage.ru_maxrss * 1024, written, output.decode())
+        return Run(seconds, peak(usage.ru_maxrss * 1024, seen), written, output.read().decode())
+
+
+def peak(told, seen):
+    """The most memory that a process held. Linux counts in what the Python that started it held, so what Linux told is only
+    good above that; below it, what was seen on the way is."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return told if told > own or not seen else seen
+
+
+class Watch(threading.Thread):
+    """Looks at a process every few milliseconds, for the most memory it has held since it began (VmHWM)."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.status, self.seen, self.over = Path(f"/proc/{pid}/status"), 0, threading.Event()
+        self.start()
+
+    def run(self):
+        while True:
+            found = [line for line in self.status.read_text().splitlines() if line.startswith("VmHWM:")]
+            if found:
+                self.seen = int(found[0].split()[1]) * 1024
+            if self.over.wait(0.003):
+                return
+
+    def end(self):
+        self.over.set()
+        self.join()
+        return self.seen
 
 
 def bytes_written(pid):
@@ -82,7 +114,7 @@ class Lines:
         """Notes the rounds of one figure."""
         line = {"bench": self.bench, "case": case, "subject": subject, "n": n, "unit": unit}
         line |= {"median": statistics.median(rounds), "least": min(rounds), "most": max(rounds), "note": note}
-        print(f"{subject:<34} {case:<28} {n:>9,} {line['median']:>16,.3f} {unit:<9} {note}", flush=True)
+        print(f"{subject:<38} {case:<14} {n:>9,} {line['median']:>16,.3f} {unit:<9} {note}", flush=True)
         if self.path:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
