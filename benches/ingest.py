@@ -3,8 +3,8 @@
 
     benches/ingest.py --data crawl.ndjson [--snaplog PATH] [--lines N] [--rounds 5] [--dir DIR] [--json FILE]
 
-- ingest: `snaplog ingest` (default tiers; without maintenance at its end; without markers too) against Python's json with a NetworkX DiGraph, which
-  keeps nothing, and against bare JSON readers (benches/json_parse.rs), which keep nothing and build nothing;
+- ingest: `snaplog ingest` (default tiers; without maintenance at its end; without markers too) against Python's json with
+  a NetworkX DiGraph, which keeps nothing, and against bare JSON readers (benches/json_parse.rs), which build nothing;
 - restore: the newest marker to NDJSON and to node-link JSON, in bytes of output;
 - verify: each level, against a CRC-32 of the same files.
 

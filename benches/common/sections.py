@@ -37,7 +37,7 @@ INTROS = {
 }
 
 # What the rows of a bench are compared with: subjects that begin so.
-REFERENCES = {"log": ["bare file"], "ingest": ["json + NetworkX", "sonic-rs"], "verify": ["CRC-32"]}
+REFERENCES = {"ingest": ["json + NetworkX", "sonic-rs"], "verify": ["CRC-32"]}
 OURS = "snaplog"
 BARE = "bare file"
 
@@ -53,55 +53,74 @@ def section(bench, figures):
         parts.append("![Figures by number of events](growth.svg)\n\n" + growth(figures))
     elif bench == "old-way":
         parts.append("![Time and bytes by number of nodes](old-way.svg)\n\n" + old_way(figures))
+    elif bench == "log":
+        parts.append(by_case(figures))
     else:
         parts.append(plain(figures, REFERENCES.get(bench, [])))
     return "".join(parts) + notes(figures)
 
 
+def columns(figures):
+    """The cases and their headings, with n where it is the same all the way down."""
+    heads = {}
+    for case, unit in distinct((figure.case, figure.unit) for figure in figures):
+        counts = {figure.n for figure in figures if figure.case == case}
+        heads[case] = f"{case}, {unit}" + (f" (n = {counts.pop():,})" if len(counts) == 1 else "")
+    return heads
+
+
 def plain(figures, references=()):
     """Rows are subjects, columns are cases; then ratios against each of the references that is there."""
-    cases = distinct((figure.case, figure.n, figure.unit) for figure in figures)
-    cells = {(figure.subject, figure.case, figure.n): figure for figure in figures}
+    heads = columns(figures)
+    cells = {(figure.subject, figure.case): figure for figure in figures}
     subjects = distinct(figure.subject for figure in figures)
-    head = ["", *(f"{case}, {unit} (n = {n:,})" for case, n, unit in cases)]
-    parts = [table(head, [[who, *(shown(cells.get((who, case, n))) for case, n, _ in cases)] for who in subjects])]
+    rows = [[who, *(shown(cells.get((who, case))) for case in heads)] for who in subjects]
+    parts = [table(["", *heads.values()], rows)]
     for reference in references:
         found = next((who for who in subjects if who.startswith(reference)), None)
-        against = {(case, n): cells.get((found, case, n)) for case, n, _ in cases}
-        ours = [who for who in subjects if who.startswith(OURS)]
-        if found and ours:
-            parts.append(ratios(f"against {found}", ours, cells, cases, against))
+        if found and any(who.startswith(OURS) for who in subjects):
+            parts.append(ratios(f"against {found}", figures, {case: cells.get((found, case)) for case in heads}))
     return "\n".join(parts)
 
 
 def append(figures):
     """Everybody in one table; then snaplog against the best of the others, and against the bare file."""
-    cases = distinct((figure.case, figure.n, figure.unit) for figure in figures)
-    cells = {(figure.subject, figure.case, figure.n): figure for figure in figures}
-    ours = [who for who in distinct(figure.subject for figure in figures) if who.startswith(OURS)]
     peers, bare = {}, {}
-    for case, n, _ in cases:
-        here = [figure for figure in figures if (figure.case, figure.n) == (case, n)]
-        peers[case, n] = best(f for f in here if not f.subject.startswith((OURS, BARE)))
-        bare[case, n] = next((f for f in here if f.subject.startswith(BARE)), None)
-    named = [f"{case}: {peer.subject}" for (case, _), peer in peers.items() if peer]
+    for case in columns(figures):
+        here = [figure for figure in figures if figure.case == case]
+        peers[case] = best(f for f in here if not f.subject.startswith((OURS, BARE)))
+        bare[case] = next((f for f in here if f.subject.startswith(BARE)), None)
+    named = [f"{case}: {peer.subject}" for case, peer in peers.items() if peer]
     return "\n".join(
         [
             plain(figures),
-            ratios("against the best of the others", ours, cells, cases, peers),
+            ratios("against the best of the others", figures, peers),
             f"The best of the others: {'; '.join(named)}.\n" if named else "",
-            ratios("against the bare file", ours, cells, cases, bare),
+            ratios("against the bare file", figures, bare),
         ]
     )
 
 
-def ratios(title, subjects, cells, cases, against):
-    """How many times as good each subject is as what it is compared with, case by case."""
+def ratios(title, figures, against):
+    """How many times as good each row of snaplog is as what it is compared with, case by case."""
+    cells = {(figure.subject, figure.case): figure for figure in figures}
     rows = []
-    for who in subjects:
-        pairs = [(cells.get((who, case, n)), against.get((case, n))) for case, n, _ in cases]
+    for who in distinct(figure.subject for figure in figures if figure.subject.startswith(OURS)):
+        pairs = [(cells.get((who, case)), reference) for case, reference in against.items()]
         rows.append([who, *(times(times_as_good(*pair)) if all(pair) else "–" for pair in pairs)])
-    return table([title, *(case for case, *_ in cases)], rows)
+    return table([title, *against], rows)
+
+
+def by_case(figures):
+    """Rows are cases at each n, columns are subjects; then how many times as good the first is as the others."""
+    first, *others = subjects = distinct(figure.subject for figure in figures)
+    rows = []
+    for case, unit, n in distinct((figure.case, figure.unit, figure.n) for figure in figures):
+        row = {figure.subject: figure for figure in figures if (figure.case, figure.n) == (case, n)}
+        pairs = [(row.get(first), row.get(who)) for who in others]
+        better = [times(times_as_good(*pair)) if all(pair) else "–" for pair in pairs]
+        rows.append([f"{case}, {unit} (n = {n:,})", *(shown(row.get(who)) for who in subjects), *better])
+    return table(["", *subjects, *(f"against {who}" for who in others)], rows)
 
 
 def growth(figures):

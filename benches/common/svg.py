@@ -1,11 +1,12 @@
 """Line plots as SVG by hand: panels side by side, each with axes, ticks, a grid and a legend; light and dark."""
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from html import escape
 
 WIDTH, HEIGHT = 400, 300  # of a panel
-LEFT, RIGHT, TOP, BOTTOM = 66, 16, 34, 44  # around its plot
+LEFT, RIGHT, TOP, BOTTOM = 66, 24, 34, 44  # around its plot
 LEGEND = 17  # a line of the legend
 
 LIGHT = {"ink": "#1f2328", "page": "#ffffff", "grid": "#d8dee4", "axis": "#57606a"}
@@ -58,7 +59,7 @@ class Panel:
 
 def draw(title, panels, columns=2):
     """The panels as the text of one SVG file."""
-    legends = max(len(panel.series) for panel in panels) * LEGEND
+    legends = max(len(legend(panel)) for panel in panels) * LEGEND + 6
     columns, height = min(columns, len(panels)), HEIGHT + legends
     rows = -(-len(panels) // columns)
     width, whole = columns * WIDTH, rows * height
@@ -94,19 +95,27 @@ def panel_parts(panel):
     yield f'<text x="{(left + right) / 2}" y="{bottom + 36}" text-anchor="middle">{escape(panel.x_label)}</text>'
     for series in panel.series:
         yield from series_parts(series, x_axis, y_axis)
-    for at, series in enumerate(panel.series):
+    for at, (kind, name) in enumerate(legend(panel)):
         y = HEIGHT + 6 + at * LEGEND
-        yield f'<path class="line line{colour(series)}" d="M{left} {y}h22"/>'
-        yield f'<text x="{left + 30}" y="{y + 4}">{escape(series.name)}</text>'
+        yield f'<path class="{kind}" d="M{left} {y}h22"/>'
+        yield f'<text x="{left + 30}" y="{y + 4}">{escape(name)}</text>'
+
+
+def legend(panel):
+    """The lines of a panel's legend: how it is drawn, and what it is."""
+    told = [(f"line line{colour(series)}", series.name) for series in panel.series]
+    guessed = any(not sure for series in panel.series for *_, sure in series.points)
+    return told + [("axis guess", "extrapolated")] * guessed
 
 
 def series_parts(series, x_axis, y_axis):
     """A line with a mark at each point; dashed and open where a point was not measured."""
-    placed = [(x_axis.place(x), y_axis.place(y), sure) for x, y, sure in sorted(series.points)]
-    for (x1, y1, _), (x2, y2, sure) in zip(placed, placed[1:]):
+    points = sorted(series.points)
+    placed = [(x_axis.place(x), y_axis.place(y), sure) for x, y, sure in points]
+    for (x1, y1, _), (x2, y2, sure) in itertools.pairwise(placed):
         kind = f"line line{colour(series)}" + ("" if sure else " guess")
         yield f'<path class="{kind}" d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"/>'
-    for (x, y, sure), (n, value, _) in zip(placed, sorted(series.points)):
+    for (x, y, sure), (n, value, _) in zip(placed, points, strict=True):
         told = f"{series.name}: {value:,.6g} at {n:,}" + ("" if sure else ", extrapolated")
         kind = f"mark{colour(series)}" if sure else f"open open{colour(series)}"
         yield f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{escape(told)}</title></circle>'
