@@ -92,7 +92,7 @@ def test_a_plot_is_xml_with_a_mark_for_each_point_and_dashes_where_it_guesses():
     root = ElementTree.fromstring(text)
     marks = [e for e in root.iter("{http://www.w3.org/2000/svg}circle")]
     dashed = [e for e in root.iter("{http://www.w3.org/2000/svg}path") if "guess" in e.get("class")]
-    assert (len(marks), len(dashed)) == (3, 1)
+    assert (len(marks), len(dashed)) == (3, 2)  # the second is the legend's
     assert "prefers-color-scheme: dark" in text
 
 
