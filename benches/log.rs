@@ -8,6 +8,7 @@
 //! ```console
 //! $ SNAPLOG_BENCH_SCALE=0.1 cargo bench --bench log        # a tenth of the work
 //! $ SNAPLOG_BENCH_DIR=/mnt cargo bench --bench log         # on another disk
+//! $ SNAPLOG_BENCH_JSON=log.jsonl cargo bench --bench log   # lines of JSON besides
 //! ```
 #![expect(
     clippy::disallowed_methods,
@@ -19,6 +20,9 @@
     reason = "a program that measures: it has a clock, files, and rounds what it prints"
 )]
 
+#[path = "common/lines.rs"]
+mod lines;
+
 use std::error::Error;
 use std::fs::File;
 use std::hint::black_box;
@@ -26,6 +30,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lines::Line;
 use snaplog::policy::config::Durability;
 use snaplog::storage::LocalStorage;
 use snaplog::{Config, Environment, Event, GraphKind, Log, MarkOptions, SystemEnvironment, Timestamp, Value};
@@ -124,6 +129,12 @@ impl Times {
         sorted.get(sorted.len() / 2).copied().unwrap_or_default()
     }
 
+    /// Notes how many a second there were, as a line of JSON.
+    fn emit(&self, case: &str, subject: &str, count: usize) -> std::io::Result<()> {
+        let rates: Vec<f64> = self.0.iter().map(|time| count as f64 / time.as_secs_f64()).collect();
+        line(case, subject, count, "events/s").with(&rates).emit()
+    }
+
     fn show(&self, count: usize) -> String {
         let rate = |time: Duration| count as f64 / time.as_secs_f64();
         let (least, most) = (self.0.iter().max(), self.0.iter().min());
@@ -131,6 +142,10 @@ impl Times {
         let [median, least, most] = rates.map(|time| grouped(rate(time) as u64));
         format!("{median} events/s ({least} to {most})")
     }
+}
+
+fn line<'a>(case: &'a str, subject: &'a str, count: usize, unit: &'a str) -> Line<'a> {
+    Line { bench: "log", case, subject, n: count as u64, unit, ..Line::default() }
 }
 
 fn appends(what: &str, count: usize, sync: Sync) -> Outcome<()> {
@@ -148,6 +163,8 @@ fn appends(what: &str, count: usize, sync: Sync) -> Outcome<()> {
     println!("append, {what} ({} events)", grouped(count as u64));
     println!("  snaplog    {}, {:.1} bytes an event", ours.show(count), bytes as f64 / count as f64);
     println!("  bare file  {}", bare.show(count));
+    ours.emit(what, "snaplog", count)?;
+    bare.emit(what, "bare file", count)?;
     println!("  ratio      {ratio:.2} times the bare file's time\n");
     Ok(())
 }
@@ -264,6 +281,7 @@ fn replay(count: usize) -> Outcome<()> {
     }
     println!("replay to a checked graph in memory ({} events)", grouped(count as u64));
     println!("  {}\n", times.show(count));
+    times.emit("replay", "snaplog", count)?;
     Ok(())
 }
 
@@ -297,6 +315,9 @@ fn markers(sizes: &[usize]) -> Outcome<()> {
         }
         writer.close()?;
         let micros = |times: &Times| times.median().as_secs_f64() * 1e6;
+        let each = |times: &Times| times.0.iter().map(|time| time.as_secs_f64() * 1e6).collect::<Vec<_>>();
+        line("a marker", "snaplog", nodes, "µs").with(&each(&marking)).emit()?;
+        line("a commit of one event", "snaplog", nodes, "µs").with(&each(&syncing)).emit()?;
         let time = micros(&marking);
         let first = *first.get_or_insert(time);
         println!(

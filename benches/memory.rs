@@ -19,9 +19,12 @@
 
 #[path = "../tests/support/counting.rs"]
 mod counting;
+#[path = "common/lines.rs"]
+mod lines;
 
 use std::error::Error;
 
+use lines::Line;
 use snaplog::codec::Encoder;
 use snaplog::model::graph::{Changes, Graph};
 use snaplog::{Event, GraphKind, IdRef};
@@ -64,7 +67,7 @@ fn measure(name: &str, kind: GraphKind, nodes: usize) -> Outcome<()> {
     outcome?;
     let held = start.held();
     let payload: usize = graph.nodes().map(|node| encoded(node.id()) + image(node.attrs().iter())).sum();
-    show(&format!("{name}: node"), payload, held, peak, nodes);
+    show(&format!("{name}: node"), payload, held, peak, nodes)?;
 
     // Five distinct targets for each source; then five more, of edges that do not fit into their row of the table.
     let short = |event: Event, n: usize| event.with("weight", n as f64 / 8.0);
@@ -78,8 +81,7 @@ fn measure(name: &str, kind: GraphKind, nodes: usize) -> Outcome<()> {
         counting::peak(|| put(&mut graph, &Event::DeleteNode { id: id(0).into() }, &mut changes));
     outcome?;
     let held = before.held();
-    show(&format!("{name}: first death, an edge"), 0, held, peak, alive);
-    Ok(())
+    show(&format!("{name}: first death, an edge"), 0, held, peak, alive)
 }
 
 /// Five edges from each node, whose targets are `stride` apart.
@@ -108,8 +110,7 @@ fn measure_edges(
         payload += of(edge.key()) + image(edge.attrs().iter());
         count += 1;
     }
-    show(what, payload, held, peak, count);
-    Ok(())
+    show(what, payload, held, peak, count)
 }
 
 fn put(graph: &mut Graph, event: &Event, changes: &mut Changes) -> Outcome<()> {
@@ -158,9 +159,15 @@ impl Start {
     }
 }
 
-fn show(what: &str, payload: usize, held: Held, peak: i64, count: usize) {
+fn show(what: &str, payload: usize, held: Held, peak: i64, count: usize) -> Outcome<()> {
     let each = |bytes: f64| bytes / count as f64;
     let (payload, live) = (each(payload as f64), each(held.live as f64));
     let (in_malloc, peak) = (each(held.in_malloc as f64) - payload, each(peak as f64));
     println!("{what:<40}{payload:>9.1}{live:>9.1}{:>9.1}{in_malloc:>9.1}{peak:>9.1}", live - payload);
+    let line = Line { bench: "memory", subject: what, n: count as u64, unit: "bytes", ..Line::default() };
+    for (case, figure) in [("payload", payload), ("beyond it", live - payload), ("with malloc's", in_malloc)]
+    {
+        Line { case, ..line }.with(&[figure]).emit()?;
+    }
+    Ok(())
 }

@@ -20,11 +20,15 @@
     reason = "a program that measures: it has files, and rounds what it prints"
 )]
 
+#[path = "common/lines.rs"]
+mod lines;
+
 use std::error::Error;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use lines::Line;
 use snaplog::exchange::ndjson::{Item, parse_line};
 use snaplog::exchange::node_link;
 use snaplog::storage::LocalStorage;
@@ -102,14 +106,19 @@ fn main() -> Outcome<()> {
         reader.markers().len()
     )?;
     let mut row = |what: &str, bytes: u64| -> std::io::Result<()> {
+        let line = Line { bench: "space", subject: what.trim_start(), n: events, ..Line::default() };
+        Line { case: "bytes", unit: "bytes", ..line }.with(&[bytes as f64]).emit()?;
+        Line { case: "of the graph, zstd -19", unit: "times", ..line }
+            .with(&[ratio(bytes, reference)])
+            .emit()?;
         writeln!(out, "{what:<52} {bytes:>13} {:>8.2}", ratio(bytes, reference))
     };
     row("the crawl as NDJSON", crawl.len() as u64)?;
-    row("  zstd -3", size(&crawl, 3)?)?;
-    row("  zstd -19", size(&crawl, 19)?)?;
+    row("  the crawl, zstd -3", size(&crawl, 3)?)?;
+    row("  the crawl, zstd -19", size(&crawl, 19)?)?;
     row("the graph at the end as node-link JSON", document.len() as u64)?;
-    row("  zstd -3", size(&document, 3)?)?;
-    row("  zstd -19", reference)?;
+    row("  the graph, zstd -3", size(&document, 3)?)?;
+    row("  the graph, zstd -19", reference)?;
     row("the log, all markers restorable", usage.total)?;
     row("  of that snapshot segments", usage.snapshots)?;
     row("  of that event segments", usage.events)?;
