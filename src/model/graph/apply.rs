@@ -17,7 +17,6 @@ impl Graph {
     /// as it was, or, where the record comes from bytes that were damaged in a way that no checksum showed, not to
     /// be used any further.
     pub fn apply(&mut self, record: &Record<'_>) -> Result<(), Inconsistency> {
-        let mut scratch = Encoder::new();
         match *record {
             Record::NameBorn { name } => {
                 let ord = birth("name", self.names.len())?;
@@ -31,11 +30,10 @@ impl Graph {
             }
             Record::NodeBorn { id, attrs } => {
                 let ord = NodeOrd(birth("node", self.nodes.next())?);
-                let row = {
-                    scratch.clear();
-                    id.encode(&mut scratch);
+                let row = self.with_scratch(|scratch| {
+                    id.encode(scratch);
                     NodeRow::new(scratch.as_slice(), attrs)
-                };
+                });
                 self.sum_in(|g, facts| g.node_sum(ord, &row, facts));
                 self.counts.nodes = self.counts.nodes.saturating_add(1);
                 self.counts.high_water = self.counts.high_water.max(self.counts.nodes);
@@ -56,7 +54,7 @@ impl Graph {
                 }
                 let key = parallel.map(|(slot, key)| (slot, encoded(key)));
                 let parallel = key.as_ref().map(|(slot, key)| (*slot, key.as_slice()));
-                let row = EdgeRow::new(src, dst, parallel, attrs, &mut scratch);
+                let row = self.with_scratch(|scratch| EdgeRow::new(src, dst, parallel, attrs, scratch));
                 self.sum_in(|g, facts| g.edge_sum(ord, &row, facts));
                 self.counts.edges = self.counts.edges.saturating_add(1);
                 self.remember(|| Undo::EdgeBorn(ord));
@@ -79,7 +77,9 @@ impl Graph {
                     return Err(Inconsistency::NotAlive { what: "name", ordinal: key.0 });
                 }
                 let entry = entry.map(encoded);
-                let row = ItemRow::new(key, entry.as_ref().map(Encoder::as_slice), value, &mut scratch);
+                let row = self.with_scratch(|scratch| {
+                    ItemRow::new(key, entry.as_ref().map(Encoder::as_slice), value, scratch)
+                });
                 self.sum_in(|g, facts| g.item_sum(ord, &row, facts));
                 self.counts.items = self.counts.items.saturating_add(1);
                 self.remember(|| Undo::ItemBorn(ord));
@@ -88,7 +88,7 @@ impl Graph {
             Record::ItemChanged { item, value } => {
                 let row = self.items.get(item.0).ok_or(dead("state item", item.0))?;
                 let (key, entry) = (row.key, row.parts().0);
-                let changed = ItemRow::new(key, entry, value, &mut scratch);
+                let changed = ItemRow::new(key, entry, value, &mut Encoder::new());
                 self.sum_in(|g, facts| g.item_sum(item, &changed, facts));
                 let Some(row) = self.items.get_mut(item.0) else { return Ok(()) };
                 let old = std::mem::replace(row, changed);
@@ -106,8 +106,17 @@ impl Graph {
         }
     }
 
+    /// Lends the graph's own room for bytes, emptied.
+    pub(super) fn with_scratch<T>(&mut self, work: impl FnOnce(&mut Encoder) -> T) -> T {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let done = work(&mut scratch);
+        self.scratch = scratch;
+        done
+    }
+
     fn alive(&self, node: NodeOrd) -> Result<(), Inconsistency> {
-        self.nodes.get(node.0).map(|_| ()).ok_or(dead("node", node.0))
+        if self.nodes.contains(node.0) { Ok(()) } else { Err(dead("node", node.0)) }
     }
 
     fn change_node(

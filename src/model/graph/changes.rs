@@ -20,6 +20,9 @@ pub struct Changes {
     pub(super) bytes: Encoder,
     /// The names that the event gives birth to, by their hash.
     pub(super) names: HashTable<(u64, Span, NameOrd)>,
+    /// The names of the attributes of earlier events, in their order, by how many there are: the next event is likely to
+    /// have those of the last one with as many.
+    expected: [Vec<NameOrd>; 8],
     /// Attributes on their way into an image.
     pub(super) attrs: Vec<(NameOrd, Span)>,
 }
@@ -147,6 +150,21 @@ impl Changes {
 
     fn id(&self, span: Span) -> IdRef<'_> {
         IdRef::decode(&mut Decoder::new(self.get(span))).unwrap_or(IdRef::Str(""))
+    }
+
+    /// What the attribute at `at` of `count` was called in an earlier event.
+    pub(super) fn expected(&self, count: usize, at: usize) -> Option<NameOrd> {
+        self.expected.get(count)?.get(at).copied()
+    }
+
+    /// Remembers the names of the attributes that are on their way.
+    pub(super) fn expect_again(&mut self) {
+        if let Some(expected) = self.expected.get_mut(self.attrs.len())
+            && !expected.iter().eq(self.attrs.iter().map(|(name, _)| name))
+        {
+            expected.clear();
+            expected.extend(self.attrs.iter().map(|(name, _)| *name));
+        }
     }
 
     /// Appends what `write` writes.

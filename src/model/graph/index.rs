@@ -194,9 +194,14 @@ impl Index {
     }
 
     /// The edge that stands for a pair.
-    fn find_pair(&self, kind: GraphKind, pair: (NodeOrd, NodeOrd), rows: &Table<EdgeRow>) -> Option<EdgeOrd> {
-        let is = |ord: EdgeOrd| rows.get(ord.0).is_some_and(|row| row.pair(kind) == pair);
-        self.pairs.find(self.hash_pair(pair), is)
+    fn find_pair(
+        &self,
+        kind: GraphKind,
+        pair: (NodeOrd, NodeOrd),
+        hash: u64,
+        rows: &Table<EdgeRow>,
+    ) -> Option<EdgeOrd> {
+        self.pairs.find(hash, |ord| rows.get(ord.0).is_some_and(|row| row.pair(kind) == pair))
     }
 
     fn insert_edge(
@@ -208,12 +213,13 @@ impl Index {
         let Some(row) = rows.get(ord.0) else { return Ok(()) };
         let twice = |other: EdgeOrd| Inconsistency::Twice { what: "edges", first: other.0, second: ord.0 };
         let pair = row.pair(kind);
-        let newest = self.find_pair(kind, pair, rows);
+        let pair_hash = self.hash_pair(pair);
+        let newest = self.find_pair(kind, pair, pair_hash, rows);
         let Some((slot, _)) = row.parts(kind).0 else {
             if let Some(other) = newest {
                 return Err(twice(other));
             }
-            self.pairs.insert(self.hash_pair(pair), ord);
+            self.pairs.insert(pair_hash, ord);
             return Ok(());
         };
         let name = |ord: EdgeOrd| rows.get(ord.0).and_then(|row| row.parts(kind).0);
@@ -228,11 +234,11 @@ impl Index {
         }
         self.keys.insert(hash, ord);
         match newest {
-            None => self.pairs.insert(self.hash_pair(pair), ord),
+            None => self.pairs.insert(pair_hash, ord),
             Some(newest) => {
                 self.parallel.entry(slot).or_insert_with(|| BTreeSet::from([newest])).insert(ord);
                 if ord > newest {
-                    self.pairs.replace(self.hash_pair(pair), newest, ord);
+                    self.pairs.replace(pair_hash, newest, ord);
                 }
             }
         }
@@ -359,7 +365,8 @@ impl Graph {
             // Their places in the table lie anywhere in memory: to touch all of them first lets the processor wait for
             // them at once instead of one after the other.
             for (_, row) in few.iter().flatten() {
-                black_box(index.find_pair(self.kind, row.pair(self.kind), &self.edges));
+                let pair = row.pair(self.kind);
+                black_box(index.find_pair(self.kind, pair, index.hash_pair(pair), &self.edges));
             }
             for (ord, _) in few.iter().flatten() {
                 note(index.insert_edge(self.kind, EdgeOrd(*ord), &self.edges));
@@ -391,13 +398,14 @@ impl Graph {
 
     /// The edge of a pair, in a simple graph.
     pub(super) fn find_simple_edge(&self, pair: (NodeOrd, NodeOrd)) -> Option<EdgeOrd> {
-        self.index.as_ref()?.find_pair(self.kind, pair, &self.edges)
+        let index = self.index.as_ref()?;
+        index.find_pair(self.kind, pair, index.hash_pair(pair), &self.edges)
     }
 
     /// The parallel edges of a pair, in a multigraph.
     pub(super) fn find_slot(&self, pair: (NodeOrd, NodeOrd)) -> Option<Slot> {
         let index = self.index.as_ref()?;
-        let newest = index.find_pair(self.kind, pair, &self.edges)?;
+        let newest = index.find_pair(self.kind, pair, index.hash_pair(pair), &self.edges)?;
         let (ord, _) = self.edges.get(newest.0)?.parts(self.kind).0?;
         Some(Slot { ord, newest, len: index.parallel.get(&ord).map_or(1, BTreeSet::len) })
     }

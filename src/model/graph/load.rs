@@ -1,7 +1,6 @@
 //! Putting rows into a graph by ordinal: restoring from snapshot segments, which needs no records and no hashing.
 
 use super::{EdgeRow, Graph, ItemRow, NodeRow};
-use crate::codec::Encoder;
 use crate::model::image::Image;
 use crate::model::marker::Ordinals;
 use crate::model::position::{EdgeOrd, ItemOrd, NameOrd, NodeOrd};
@@ -17,7 +16,6 @@ impl Graph {
     pub(crate) fn load(&mut self, ordinal: u32, row: &Row<'_>) -> Result<(), Inconsistency> {
         // Both are built anew from the rows when somebody needs them.
         (self.index, self.incident) = (None, None);
-        let mut scratch = Encoder::new();
         match *row {
             Row::Name { text } => {
                 if ordinal != self.names.len() {
@@ -40,14 +38,20 @@ impl Graph {
                 if parallel.is_some() != self.kind.multigraph {
                     return Err(Inconsistency::WrongKind);
                 }
-                let (ord, row) = (EdgeOrd(ordinal), EdgeRow::new(src, dst, parallel, attrs, &mut scratch));
+                let (ord, row) = (
+                    EdgeOrd(ordinal),
+                    self.with_scratch(|scratch| EdgeRow::new(src, dst, parallel, attrs, scratch)),
+                );
                 self.unload_edge(ord);
                 self.sum_in(|g, facts| g.edge_sum(ord, &row, facts));
                 self.edges.insert(ordinal, row);
                 self.counts.edges = self.counts.edges.saturating_add(1);
             }
             Row::Item { key, entry, value } => {
-                let (ord, row) = (ItemOrd(ordinal), ItemRow::new(key, entry, value, &mut scratch));
+                let (ord, row) = (
+                    ItemOrd(ordinal),
+                    self.with_scratch(|scratch| ItemRow::new(key, entry, value, scratch)),
+                );
                 self.unload_item(ord);
                 self.sum_in(|g, facts| g.item_sum(ord, &row, facts));
                 self.items.insert(ordinal, row);

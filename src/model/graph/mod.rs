@@ -106,6 +106,8 @@ pub struct Graph {
     sums: Option<Fingerprint>,
     /// Room for what is hashed.
     facts: Facts,
+    /// Room for a row on its way in.
+    scratch: Encoder,
     index: Option<Box<Index>>,
     incident: Option<Incident>,
     journal: Option<Vec<Undo>>,
@@ -243,6 +245,7 @@ impl Graph {
             counts: Counts::default(),
             sums: None,
             facts: Facts::new(),
+            scratch: Encoder::new(),
             index: None,
             incident: None,
             journal: None,

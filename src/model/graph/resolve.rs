@@ -157,7 +157,7 @@ impl Graph {
 
     /// The node with an id: `found` earlier, if it is alive still, or looked up now.
     fn end(&self, id: &Id, found: Option<NodeOrd>, out: &mut Changes) -> Result<End, Refusal> {
-        if let Some(node) = found.filter(|node| self.nodes.get(node.0).is_some()) {
+        if let Some(node) = found.filter(|node| self.nodes.contains(node.0)) {
             return Ok(End::Known(node));
         }
         let id = out.put_id(id.as_ref())?;
@@ -182,7 +182,7 @@ impl Graph {
     fn put_known_edge(&self, edge: &KnownEdge, out: &mut Changes) -> Result<(), Refusal> {
         let KnownEdge { src, dst, key, attrs } = edge;
         for node in [*src, *dst] {
-            if self.nodes.get(node.0).is_none() {
+            if !self.nodes.contains(node.0) {
                 return Err(Refusal::NoSuchBirth { node });
             }
         }
@@ -353,13 +353,18 @@ impl Graph {
     fn attributes(&self, attrs: &Attrs, out: &mut Changes) -> Result<(), Refusal> {
         out.attrs.clear();
         let mut total = 0_usize;
-        for (name, value) in attrs {
+        for (at, (name, value)) in attrs.iter().enumerate() {
             let value = out.put_value(value)?;
             total = total.saturating_add(value.len());
             bound("the size of an event", total, MAX_EVENT_BYTES)?;
-            let name = self.name(name, out)?;
+            let is = |ord: &NameOrd| ord.0 < self.names.len() && self.names.text(*ord) == name;
+            let name = match out.expected(attrs.len(), at).filter(is) {
+                Some(name) => name,
+                None => self.name(name, out)?,
+            };
             out.attrs.push((name, value));
         }
+        out.expect_again();
         if !out.attrs.is_sorted_by(|one, next| one.0 < next.0) {
             out.attrs.sort_by_key(|(name, _)| *name);
             // Of equal neighbours `dedup_by` drops the later one, whose value is the one to keep.

@@ -51,6 +51,16 @@ impl<T> Table<T> {
         self.chunks.get(chunk)?.as_ref()?.rows.get(row)?.as_ref()
     }
 
+    /// Whether a row is there. Where none of a chunk died, as is usual, the rows themselves, which lie anywhere in memory,
+    /// need not be looked at.
+    pub(crate) fn contains(&self, ordinal: u32) -> bool {
+        let (at, row) = place(ordinal);
+        let Some(chunk) = self.chunks.get(at).and_then(Option::as_ref) else { return false };
+        let next = usize::try_from(self.next).unwrap_or(usize::MAX);
+        let born = next.saturating_sub(at.saturating_mul(CHUNK)).min(CHUNK);
+        if chunk.live == born { row < born } else { chunk.rows.get(row).is_some_and(Option::is_some) }
+    }
+
     pub(crate) fn get_mut(&mut self, ordinal: u32) -> Option<&mut T> {
         let (chunk, row) = place(ordinal);
         self.chunks.get_mut(chunk)?.as_mut()?.rows.get_mut(row)?.as_mut()
@@ -124,7 +134,11 @@ mod tests {
         for n in 0..3000 {
             table.insert(n, n * 2);
         }
+        assert!(table.contains(1500) && table.contains(2999) && !table.contains(3000));
         assert_eq!(table.remove(1500), Some(3000));
+        assert!(!table.contains(1500) && table.contains(1501) && !table.contains(5000));
+        table.set_next(3010);
+        assert!(table.contains(2999) && !table.contains(3005));
         assert_eq!(table.get(1500), None);
         assert_eq!(table.get(2999), Some(&5998));
         assert_eq!(table.iter().count(), 2999);
