@@ -157,4 +157,19 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_is_not_what_was_written_is_found() {
+        let load = Load::new(6);
+        let mut check = load.check();
+        assert!(check.next(&load.payloads[1]).is_err());
+        for payload in &load.payloads[..5] {
+            check.next(payload).unwrap();
+        }
+        let mut all = load.check();
+        load.payloads.iter().for_each(|payload| all.next(payload).unwrap());
+        assert!(check.done().is_err(), "one is missing");
+        assert!(all.next(&[]).is_err(), "one too many");
+        all.done().unwrap();
+    }
 }
