@@ -105,6 +105,17 @@ fn value_at(
     Ok(())
 }
 
+/// Where the first byte is that a string cannot hold as it is. Sixteen at a time, which the compiler makes one comparison.
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    let special = |b: u8| b < 0x20 || b == b'"' || b == b'\\';
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let plain =
+        chunks.iter().take_while(|chunk| !chunk.iter().fold(false, |any, b| any | special(*b))).count();
+    let start = plain.saturating_mul(16);
+    let at = bytes.get(start..)?.iter().position(|b| special(*b))?;
+    Some(start.saturating_add(at))
+}
+
 /// Appends an identifier: an integer or a string.
 pub fn id(id: IdRef<'_>, out: &mut Vec<u8>) {
     match id {
@@ -118,8 +129,7 @@ pub fn id(id: IdRef<'_>, out: &mut Vec<u8>) {
 pub fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    let special = |b: &u8| *b < 0x20 || *b == b'"' || *b == b'\\';
-    while let Some(at) = rest.iter().position(special) {
+    while let Some(at) = first_special(rest) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((&byte, tail)) = tail.split_first() else { break };

@@ -19,6 +19,7 @@
 //! 64  …  payload
 //! ```
 
+use super::unzip::unzip;
 use super::{Fault, u16_at, u32_at, u64_at};
 use crate::codec::len_u64;
 use crate::model::limits::MAX_BATCH_BYTES;
@@ -305,7 +306,7 @@ pub fn check_payload(header: &FrameHeader, payload: &[u8]) -> Result<(), Fault> 
 pub fn decompress(header: &FrameHeader, stored: &[u8]) -> Result<Vec<u8>, Fault> {
     let raw = usize::try_from(header.raw_len).unwrap_or(usize::MAX).min(MAX_PAYLOAD_BYTES);
     let cannot = |_| Fault::Meaning { what: "the payload of a frame cannot be decompressed" };
-    let bytes = zstd::bulk::decompress(stored, raw).map_err(cannot)?;
+    let bytes = unzip(stored, raw).map_err(cannot)?;
     if bytes.len() == raw {
         return Ok(bytes);
     }

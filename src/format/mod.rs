@@ -11,6 +11,7 @@ pub mod names;
 pub mod records;
 pub mod segment;
 pub mod snapshot;
+mod unzip;
 
 use crate::codec::DecodeError;
 use crate::model::position::{LogId, Seq};

@@ -22,6 +22,7 @@ pub use encode::SnapshotEncoder;
 
 use super::header::{self, FileKind, MAX_SEGMENT_HEADER_BYTES, Prefix};
 use super::segment::Extension;
+use super::unzip::unzip;
 use super::{Fault, u32_at, u64_at};
 use crate::codec::{self, DecodeError, MAX_DOCUMENT_BYTES, len_u64};
 use crate::model::fingerprint::Sum;
@@ -316,7 +317,7 @@ const INDEX_LEVEL: i32 = 9;
 /// Exactly `raw` bytes.
 fn decompress(stored: &[u8], raw: usize, what: &'static str) -> Result<Vec<u8>, Fault> {
     let wrong = |_| Fault::Meaning { what: "a compressed block cannot be decompressed" };
-    let bytes = zstd::bulk::decompress(stored, raw).map_err(wrong)?;
+    let bytes = unzip(stored, raw).map_err(wrong)?;
     if bytes.len() == raw {
         return Ok(bytes);
     }

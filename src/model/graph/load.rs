@@ -48,10 +48,8 @@ impl Graph {
                 self.counts.edges = self.counts.edges.saturating_add(1);
             }
             Row::Item { key, entry, value } => {
-                let (ord, row) = (
-                    ItemOrd(ordinal),
-                    self.with_scratch(|scratch| ItemRow::new(key, entry, value, scratch)),
-                );
+                let (ord, row) =
+                    (ItemOrd(ordinal), self.with_scratch(|scratch| ItemRow::new(key, entry, value, scratch)));
                 self.unload_item(ord);
                 self.sum_in(|g, facts| g.item_sum(ord, &row, facts));
                 self.items.insert(ordinal, row);
