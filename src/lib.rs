@@ -54,12 +54,12 @@ pub use log::{
     PlannedRead, Reader, Restored, Result, SegmentInfo, StateAttrs, StateRow, StateStream, Status,
     SystemEnvironment, Usage, Writer,
 };
-pub use model::event::{Attrs, Event, Refusal};
+pub use model::event::{Attrs, Event, KnownEdge, Refusal};
 pub use model::fingerprint::Fingerprint;
 pub use model::graph::Graph;
 pub use model::id::{Id, IdRef};
 pub use model::marker::{Counts, GraphKind, Marker};
-pub use model::position::{LogId, MarkerId, Seq};
+pub use model::position::{LogId, MarkerId, NodeOrd, Seq};
 pub use model::time::Timestamp;
 pub use model::value::Value;
 pub use policy::config::Config;
