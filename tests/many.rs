@@ -162,7 +162,7 @@ fn a_birth_number_that_no_living_node_has_is_refused() {
     ] {
         match writer.append_edges(&[edge(a, a, None), wrong]) {
             Err(Error::BatchRefused { at: 1, refusal: Refusal::NoSuchBirth { node: refused } }) => {
-                assert_eq!(refused, node)
+                assert_eq!(refused, node);
             }
             other => panic!("{other:?}"),
         }

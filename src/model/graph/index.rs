@@ -4,126 +4,17 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::hint::black_box;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap};
 
+use super::by_hash::ByHash;
 use super::table::Table;
 use super::{EdgeRow, Graph, ItemRow, NodeRow};
 use crate::model::marker::{Counts, GraphKind};
 use crate::model::position::{EdgeOrd, ItemOrd, NameOrd, NodeOrd};
 use crate::model::record::Inconsistency;
 
-/// Attribute names and state keys by ordinal, and back.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    texts: Vec<Box<str>>,
-    by_text: HashTable<NameOrd>,
-    hasher: DefaultHashBuilder,
-}
-
-impl Names {
-    pub(super) fn len(&self) -> u32 {
-        u32::try_from(self.texts.len()).unwrap_or(u32::MAX)
-    }
-
-    pub(super) fn text(&self, name: NameOrd) -> &str {
-        usize::try_from(name.0).ok().and_then(|at| self.texts.get(at)).map_or("", AsRef::as_ref)
-    }
-
-    pub(super) fn hash(&self, text: &str) -> u64 {
-        self.hasher.hash_one(text)
-    }
-
-    pub(super) fn find(&self, text: &str) -> Option<NameOrd> {
-        self.by_text.find(self.hash(text), |name| self.text(*name) == text).copied()
-    }
-
-    pub(super) fn push(&mut self, text: &str) {
-        let name = NameOrd(self.len());
-        self.texts.push(text.into());
-        let (texts, hasher) = (&self.texts, &self.hasher);
-        self.by_text.insert_unique(hasher.hash_one(text), name, |name| {
-            let text = usize::try_from(name.0).ok().and_then(|at| texts.get(at));
-            hasher.hash_one(text.map_or("", AsRef::as_ref))
-        });
-    }
-
-    pub(super) fn pop(&mut self) {
-        let last = NameOrd(self.len().saturating_sub(1));
-        let hash = self.hasher.hash_one(self.text(last));
-        if let Ok(entry) = self.by_text.find_entry(hash, |name| *name == last) {
-            entry.remove();
-        }
-        self.texts.pop();
-    }
-}
-
-/// An entity in a hash table, with half of its hash: a look-up passes over others without looking at their rows, and a
-/// table grows without hashing anything again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Named<T> {
-    hash: u32,
-    ord: T,
-}
-
-impl<T> Named<T> {
-    fn new(hash: u64, ord: T) -> Self {
-        // The upper half: a table takes its buckets from the lower bits of what `full` makes of it, and the bits that
-        // tell entries of a bucket apart from the upper ones.
-        Self { hash: u32::try_from(hash >> 32).unwrap_or_default(), ord }
-    }
-
-    fn full(&self) -> u64 {
-        u64::from(self.hash) << 32 | u64::from(self.hash)
-    }
-}
-
 /// Edges that are looked up together.
 const TOGETHER: usize = 16;
-
-/// Entities of one kind by their hash.
-#[derive(Debug)]
-struct ByHash<T>(HashTable<Named<T>>);
-
-impl<T> Default for ByHash<T> {
-    fn default() -> Self {
-        Self(HashTable::new())
-    }
-}
-
-impl<T: Copy + PartialEq> ByHash<T> {
-    fn reserve(&mut self, more: usize) {
-        self.0.reserve(more, Named::full);
-    }
-
-    fn find(&self, hash: u64, is: impl Fn(T) -> bool) -> Option<T> {
-        let wanted = Named::new(hash, ());
-        self.0.find(wanted.full(), |one| one.hash == wanted.hash && is(one.ord)).map(|one| one.ord)
-    }
-
-    fn insert(&mut self, hash: u64, ord: T) {
-        let one = Named::new(hash, ord);
-        self.0.insert_unique(one.full(), one, Named::full);
-    }
-
-    fn remove(&mut self, hash: u64, ord: T) {
-        let one = Named::new(hash, ord);
-        if let Ok(entry) = self.0.find_entry(one.full(), |other| *other == one) {
-            entry.remove();
-        }
-    }
-
-    fn replace(&mut self, hash: u64, ord: T, by: T) {
-        let one = Named::new(hash, ord);
-        if let Some(place) = self.0.find_mut(one.full(), |other| *other == one) {
-            place.ord = by;
-        }
-    }
-
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-}
 
 /// Nodes, edges and items by what they are called.
 #[derive(Debug, Default)]

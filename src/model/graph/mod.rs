@@ -10,9 +10,11 @@
 
 mod apply;
 mod blob;
+mod by_hash;
 mod changes;
 mod index;
 mod load;
+mod names;
 mod resolve;
 mod sums;
 mod table;
@@ -25,7 +27,8 @@ pub use undo::Savepoint;
 pub use views::{AttrsView, EdgeView, ItemView, NodeView};
 
 use blob::Blob;
-use index::{Incident, Index, Names};
+use index::{Incident, Index};
+use names::Names;
 use table::Table;
 use undo::Undo;
 
