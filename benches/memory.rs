@@ -164,10 +164,10 @@ fn show(what: &str, payload: usize, held: Held, peak: i64, count: usize) -> Outc
     let (payload, live) = (each(payload as f64), each(held.live as f64));
     let (in_malloc, peak) = (each(held.in_malloc as f64) - payload, each(peak as f64));
     println!("{what:<40}{payload:>9.1}{live:>9.1}{:>9.1}{in_malloc:>9.1}{peak:>9.1}", live - payload);
-    let line = Line { bench: "memory", subject: what, n: count as u64, unit: "bytes", ..Line::default() };
+    let one = Line { bench: "memory", subject: what, n: count as u64, unit: "bytes", ..Line::default() };
     for (case, figure) in [("payload", payload), ("beyond it", live - payload), ("with malloc's", in_malloc)]
     {
-        Line { case, ..line }.with(&[figure]).emit()?;
+        Line { case, ..one }.with(&[figure]).emit()?;
     }
     Ok(())
 }
