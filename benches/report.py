@@ -3,7 +3,8 @@
 
     benches/report.py target/bench/*.jsonl [--docs docs] [--dir DIR] [--snaplog PATH] [--quick]
 
-Each bench that has figures gets its section; what was not measured is left out. Only Python's own library is needed.
+Each bench that has figures gets its section; what was not measured is left out. benches/notes.md, written by hand, stands at
+the end. Only Python's own library is needed.
 """
 
 import argparse
@@ -42,6 +43,7 @@ def main():
         of_bench = [figure for figure in figures if figure.bench == bench]
         if of_bench:
             parts.append(sections.section(bench, of_bench))
+    parts.append((ROOT / "benches" / "notes.md").read_text("utf-8"))
     options.docs.mkdir(exist_ok=True)
     (options.docs / "benchmarks.md").write_text("".join(parts), "utf-8")
     for name, text in sections.plots(figures).items():
