@@ -40,6 +40,8 @@ const KIND: GraphKind = GraphKind { directed: true, multigraph: false };
 const SIZES: [u64; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
 /// How many events are made at a time.
 const PIECE: u64 = 10_000;
+/// Events handed in by one call.
+const TOGETHER: usize = 1_000;
 /// How many markers are timed, an event between two.
 const MARKERS: u64 = 200;
 /// Compaction folds every event that it may.
@@ -159,8 +161,8 @@ fn append(writer: &Writer, size: u64) -> Outcome<Duration> {
         let piece: Vec<Event> = (0..left.min(PIECE)).map(|_| crawl.event()).collect();
         left -= piece.len() as u64;
         let start = Instant::now();
-        for event in &piece {
-            writer.append(event)?;
+        for few in piece.chunks(TOGETHER) {
+            writer.append_each(few)?;
         }
         time += start.elapsed();
     }

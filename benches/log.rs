@@ -189,9 +189,13 @@ fn config() -> Config {
 fn append_to_log(dir: &TempDir, events: &[Event], sync: Sync) -> Outcome<(Duration, u64)> {
     let writer = log_in(dir)?.writer_with(config())?;
     let start = Instant::now();
-    for (done, event) in (1..).zip(events) {
-        writer.append(event)?;
-        if sync.is_due(done) {
+    let together = match sync {
+        Sync::AtEnd => 1_000,
+        Sync::Every(n) => n,
+    };
+    for few in events.chunks(together) {
+        writer.append_each(few)?;
+        if matches!(sync, Sync::Every(_)) {
             writer.commit()?;
         }
     }
@@ -268,9 +272,7 @@ fn replay(count: usize) -> Outcome<()> {
     let dir = scratch()?;
     let log = log_in(&dir)?;
     let writer = log.writer_with(config())?;
-    for event in &events(count) {
-        writer.append(event)?;
-    }
+    writer.append_each(&events(count))?;
     let marker = writer.mark(&MarkOptions::labelled("end"))?;
     writer.close()?;
     let mut times = Times(Vec::new());

@@ -42,7 +42,6 @@ fn any_event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// What was looked up ahead may be deleted, and born again under another number, before its turn comes.
     #[test]
     fn many_at_once_are_as_one_after_the_other(
         events in proptest::collection::vec(any_event(), 0..120), directed: bool, multigraph: bool,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Builder;
 
 use super::compaction::Source;
 use super::error::{Error, Result};
@@ -109,24 +110,29 @@ fn decode_in_order<'a>(
         return Ok(());
     }
     std::thread::scope(|scope| {
-        // Thread k decodes every threads-th chunk from the k-th on, a few ahead of their turn.
-        let lanes: Vec<Receiver<_>> = (0..threads)
+        // Thread k decodes every threads-th chunk from the k-th on, a few ahead of their turn. A thread that cannot be had
+        // leaves its chunks to this one.
+        let lanes: Vec<Option<Receiver<_>>> = (0..threads)
             .map(|lane| {
                 let (to, from) = sync_channel(4);
-                scope.spawn(move || {
+                let decode_all = move || {
                     for task in tasks.iter().skip(lane).step_by(threads) {
                         // Nobody takes it any more: something went wrong elsewhere.
                         if to.send(decode(task)).is_err() {
                             return;
                         }
                     }
-                });
-                from
+                };
+                Builder::new().spawn_scoped(scope, decode_all).is_ok().then_some(from)
             })
             .collect();
         for (task, lane) in tasks.iter().zip(lanes.iter().cycle()) {
             let gone = |_| task.file.damage(0, Fault::Meaning { what: "a chunk was not decoded" });
-            take(task, lane.recv().map_err(gone)??)?;
+            let decoded = match lane {
+                Some(lane) => lane.recv().map_err(gone)?,
+                None => decode(task),
+            };
+            take(task, decoded?)?;
         }
         Ok(())
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::segments::{Inherited, OpenSegment};
-use crate::codec::{Encoder, len_u64};
+use crate::codec::len_u64;
 use crate::format::frame::FrameType;
 use crate::format::manifest::{Manifest, Source};
 use crate::format::records::{PayloadEncoder, SourceRead};
@@ -13,7 +13,7 @@ use crate::log::environment::Environment;
 use crate::log::error::{Error, Result};
 use crate::log::store::Shared;
 use crate::model::event::{Event, KnownEdge, Refusal};
-use crate::model::graph::{Changes, Found, Graph};
+use crate::model::graph::{Changes, Graph};
 use crate::model::id::Id;
 use crate::model::limits::{MAX_BATCH_BYTES, MAX_SOURCE_NAME_BYTES, MAX_SOURCES};
 use crate::model::marker::{Marker, Ordinals};
@@ -24,8 +24,6 @@ use crate::policy::schedule::Schedule;
 
 /// A frame is closed when its payload reaches this.
 const FRAME_BYTES: usize = 256 << 10;
-/// For so many events at once is looked up what they name.
-const LOOK_AHEAD: usize = 16;
 /// An event's time may be this far ahead of the clock, in microseconds: a day.
 const MAX_AHEAD_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
@@ -222,17 +220,10 @@ impl Core {
 
     /// Takes in `events` one by one; how many changed something. What is before a refused one stays.
     pub(super) fn append_each(&mut self, events: &[Event]) -> Result<usize> {
-        let mut scratch = Encoder::new();
-        let mut found = [Found::default(); LOOK_AHEAD];
         let mut written = 0_usize;
-        for (few, first) in events.chunks(LOOK_AHEAD).zip((0..).step_by(LOOK_AHEAD)) {
-            for (found, event) in found.iter_mut().zip(few) {
-                *found = self.graph.find(event, &mut scratch);
-            }
-            for ((found, event), at) in found.iter().zip(few).zip(first..) {
-                let taken = self.take_in(&|graph, out| graph.resolve_found(event, *found, out), None, None);
-                written = written.saturating_add(self.one_of_many(taken, at)?);
-            }
+        for (at, event) in events.iter().enumerate() {
+            let taken = self.take_in(&|graph, out| graph.resolve(event, out), None, None);
+            written = written.saturating_add(self.one_of_many(taken, at)?);
         }
         self.sync_if_due()?;
         Ok(written)

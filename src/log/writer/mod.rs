@@ -141,8 +141,7 @@ impl Writer {
     }
 
     /// Appends `events` one after the other, as [`append`](Self::append) does, and returns how many of them were written:
-    /// the others changed nothing. Faster than one call for each, and where each event is to be durable one sync serves
-    /// all of them.
+    /// the others changed nothing. Where each event is to be durable one sync serves all of them.
     ///
     /// # Errors
     /// [`Error::BatchRefused`] says which event was refused: those before it are in the log, those after it are not. Any

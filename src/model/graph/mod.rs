@@ -22,7 +22,6 @@ mod undo;
 mod views;
 
 pub use changes::Changes;
-pub(crate) use resolve::Found;
 pub use undo::Savepoint;
 pub use views::{AttrsView, EdgeView, ItemView, NodeView};
 

@@ -11,14 +11,6 @@ use crate::model::limits::{MAX_EVENT_BYTES, MAX_IMAGE_BYTES, MAX_NAME_BYTES, MAX
 use crate::model::position::{EdgeOrd, NameOrd, NodeOrd};
 use crate::model::value::Value;
 
-/// What a put names, as [`Graph::find`] found it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Found {
-    src: Option<NodeOrd>,
-    dst: Option<NodeOrd>,
-    edge: Option<EdgeOrd>,
-}
-
 /// An end of an edge that is put: a node that is there, or the id of one that is to be born.
 #[derive(Debug, Clone, Copy)]
 enum End {
@@ -32,22 +24,9 @@ impl Graph {
     /// # Errors
     /// [`Refusal`] if the event speaks of what is not there or is past a bound; there are no records then.
     pub fn resolve(&mut self, event: &Event, out: &mut Changes) -> Result<(), Refusal> {
-        self.resolve_found(event, Found::default(), out)
-    }
-
-    /// As [`resolve`](Self::resolve), where [`find`](Self::find) was asked before; nothing but puts came in between.
-    ///
-    /// # Errors
-    /// As [`resolve`](Self::resolve).
-    pub(crate) fn resolve_found(
-        &mut self,
-        event: &Event,
-        found: Found,
-        out: &mut Changes,
-    ) -> Result<(), Refusal> {
         out.clear();
         self.index_mut();
-        let outcome = self.records_of(event, found, out);
+        let outcome = self.records_of(event, out);
         out.finish(outcome)
     }
 
@@ -62,32 +41,10 @@ impl Graph {
         out.finish(outcome)
     }
 
-    /// Looks up what a put of a node or an edge names. To ask for several events before the first of them is resolved
-    /// lets the processor wait for all those look-ups at once instead of one after the other.
-    pub(crate) fn find(&self, event: &Event, scratch: &mut Encoder) -> Found {
-        let mut node = |id: &Id| {
-            scratch.clear();
-            id.as_ref().encode(scratch);
-            self.find_node(scratch.as_slice())
-        };
+    fn records_of(&self, event: &Event, out: &mut Changes) -> Result<(), Refusal> {
         match event {
-            Event::PutNode { id, .. } => Found { src: node(id), ..Found::default() },
-            Event::PutEdge { src, dst, .. } => {
-                let (src, dst) = (node(src), node(dst));
-                let ends = src.zip(dst).filter(|_| !self.kind.multigraph);
-                let edge = ends.and_then(|(src, dst)| self.find_simple_edge(pair(self.kind, src, dst)));
-                Found { src, dst, edge }
-            }
-            _ => Found::default(),
-        }
-    }
-
-    fn records_of(&self, event: &Event, found: Found, out: &mut Changes) -> Result<(), Refusal> {
-        match event {
-            Event::PutNode { id, attrs } => self.put_node(id, found, attrs, out),
-            Event::PutEdge { src, dst, key, attrs } => {
-                self.put_edge((src, dst), found, key.as_ref(), attrs, out)
-            }
+            Event::PutNode { id, attrs } => self.put_node(id, attrs, out),
+            Event::PutEdge { src, dst, key, attrs } => self.put_edge((src, dst), key.as_ref(), attrs, out),
             Event::DeleteNode { id } => {
                 let node = self.known_node(id)?;
                 out.list.push(Change::NodeDied { node });
@@ -138,8 +95,8 @@ impl Graph {
         }
     }
 
-    fn put_node(&self, id: &Id, found: Found, attrs: &Attrs, out: &mut Changes) -> Result<(), Refusal> {
-        match self.end(id, found.src, out)? {
+    fn put_node(&self, id: &Id, attrs: &Attrs, out: &mut Changes) -> Result<(), Refusal> {
+        match self.end(id, out)? {
             End::Known(node) => {
                 let image = self.nodes.get(node.0).map(NodeRow::image);
                 if let Some(set) = self.changed(image, attrs, out)? {
@@ -155,11 +112,8 @@ impl Graph {
         Ok(())
     }
 
-    /// The node with an id: `found` earlier, if it is alive still, or looked up now.
-    fn end(&self, id: &Id, found: Option<NodeOrd>, out: &mut Changes) -> Result<End, Refusal> {
-        if let Some(node) = found.filter(|node| self.nodes.contains(node.0)) {
-            return Ok(End::Known(node));
-        }
+    /// The node with an id, or its encoding if it is to be born.
+    fn end(&self, id: &Id, out: &mut Changes) -> Result<End, Refusal> {
         let id = out.put_id(id.as_ref())?;
         Ok(self.find_node(out.get(id)).map_or(End::New(id), End::Known))
     }
@@ -167,7 +121,6 @@ impl Graph {
     fn put_edge(
         &self,
         (src, dst): (&Id, &Id),
-        found: Found,
         key: Option<&Id>,
         attrs: &Attrs,
         out: &mut Changes,
@@ -175,8 +128,8 @@ impl Graph {
         if key.is_some() && !self.kind.multigraph {
             return Err(Refusal::KeyInSimpleGraph { src: src.clone(), dst: dst.clone() });
         }
-        let ends = (self.end(src, found.src, out)?, self.end(dst, found.dst, out)?);
-        self.put_edge_between(ends, found.edge, key, attrs, out)
+        let ends = (self.end(src, out)?, self.end(dst, out)?);
+        self.put_edge_between(ends, key, attrs, out)
     }
 
     fn put_known_edge(&self, edge: &KnownEdge, out: &mut Changes) -> Result<(), Refusal> {
@@ -190,13 +143,12 @@ impl Graph {
             let id = |node: NodeOrd| self.node_at(node).map_or(Id::Int(0), |node| node.id().to_id());
             return Err(Refusal::KeyInSimpleGraph { src: id(*src), dst: id(*dst) });
         }
-        self.put_edge_between((End::Known(*src), End::Known(*dst)), None, key.as_ref(), attrs, out)
+        self.put_edge_between((End::Known(*src), End::Known(*dst)), key.as_ref(), attrs, out)
     }
 
     fn put_edge_between(
         &self,
         (src, dst): (End, End),
-        found: Option<EdgeOrd>,
         key: Option<&Id>,
         attrs: &Attrs,
         out: &mut Changes,
@@ -208,12 +160,7 @@ impl Graph {
         };
         let slot = pair.filter(|_| self.kind.multigraph).and_then(|pair| self.find_slot(pair));
         let known = match (key, slot) {
-            _ if !self.kind.multigraph => {
-                let is = |edge: &EdgeOrd| {
-                    self.edges.get(edge.0).is_some_and(|row| Some(row.pair(self.kind)) == pair)
-                };
-                found.filter(is).or_else(|| self.find_simple_edge(pair?))
-            }
+            _ if !self.kind.multigraph => pair.and_then(|pair| self.find_simple_edge(pair)),
             (Some(key), Some(slot)) => self.find_parallel(slot.ord, out.get(key)),
             _ => None,
         };

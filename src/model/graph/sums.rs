@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
 
 use super::{EdgeRow, Graph, ItemRow, NodeRow};
 use crate::model::facts::Facts;
@@ -74,7 +75,9 @@ impl Graph {
         };
         let helpers = if nodes.max(edges) < PIECES_WORTH_A_THREAD { 0 } else { spare_processors() };
         std::thread::scope(|scope| {
-            let others: Vec<_> = (0..helpers).map(|_| scope.spawn(work)).collect();
+            // A thread that cannot be had leaves its part to the others.
+            let spawn = |_| Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (0..helpers).filter_map(spawn).collect();
             let mut total = work();
             for other in others {
                 match other.join() {
