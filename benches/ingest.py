@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common.measure import MIB, Lines, add_common_arguments, json_parse, run
+from common.measure import Lines, add_common_arguments, json_parse, run
 
 HERE = Path(__file__).resolve().parent
 NO_TIERS = "[tiers]\n"
@@ -81,7 +81,7 @@ def ingest(data, count, folder, options):
         note = {networkx: "keeps nothing"}.get(subject, "builds nothing" if subject in READERS else "")
         lines.add("events", subject, count, "events/s", [count / r.seconds for r in rounds], note)
         lines.add("input", subject, count, "MB/s", [size / 1e6 / r.seconds for r in rounds], note)
-        lines.add("peak memory", subject, count, "MiB", [r.peak / MIB for r in rounds], note)
+        lines.add_peaks(subject, count, rounds, note)
     return tiers
 
 
@@ -99,7 +99,7 @@ def restore(log, count, folder, options):
         subject = f"snaplog restore, {form}"
         lines.add("time", subject, count, "s", [r.seconds for r, _ in rounds])
         lines.add("output", subject, count, "MB/s", [size / 1e6 / r.seconds for r, size in rounds])
-        lines.add("peak memory", subject, count, "MiB", [r.peak / MIB for r, _ in rounds])
+        lines.add_peaks(subject, count, [r for r, _ in rounds])
 
 
 def verify(log, count, options):
@@ -119,7 +119,7 @@ def verify(log, count, options):
     for subject, rounds in runs.items():
         lines.add("time", subject, count, "s", [r.seconds for r in rounds])
         lines.add("files read", subject, count, "MB/s", [size / 1e6 / r.seconds for r in rounds])
-        lines.add("peak memory", subject, count, "MiB", [r.peak / MIB for r in rounds])
+        lines.add_peaks(subject, count, rounds)
 
 
 if __name__ == "__main__":

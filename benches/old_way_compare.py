@@ -5,8 +5,9 @@
 
 Both get the first 1,000, 4,000, 16,000 … nodes of the same crawl, and keep the same tiers: each multiple of 25, 100 and 500
 nodes (snaplog keeps one marker a day besides). The old way grows with the square of the nodes, so its sizes go only as far
-as --patience reaches, in seconds for both of its modes together; beyond them, up to --at nodes, a law a·n² + b·n is fitted
-through what was measured, and each figure that comes from it says so. snaplog is measured at every size.
+as --patience reaches, in seconds for both of its modes together (the first two always run). Beyond them, up to --at nodes,
+a law a·n² + b·n is put through the last two that were measured, and each figure that comes from it says so. snaplog is
+measured at every size.
 
 - time: of the whole process, from start to end, reading the events included;
 - written: bytes handed to write calls, by wchar of /proc/PID/io; copies by the kernel count in it, the page cache does not
@@ -58,7 +59,7 @@ def compare(options, folder, lines):
         lines.add("kept", f"{OURS}, compacted", nodes, "MB", [compacted], "grace is over, all merged that can be")
         expected = sum(expect(points, nodes) for points in measured.values())
         for mode, points in measured.items():
-            if expected <= left:
+            if expected <= left or len(points) < 2:
                 points[nodes] = old_way(data, folder / "old", MODES[mode])
                 left -= points[nodes]["time"]
                 note(lines, mode, nodes, points[nodes])

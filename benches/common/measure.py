@@ -26,7 +26,7 @@ class Run:
     """What a command took."""
 
     seconds: float
-    peak: int  # bytes of memory
+    peak: int  # bytes of memory; 0 if it was over before anybody could look
     written: int  # bytes handed to write calls: wchar of /proc/PID/io, what it prints included
     output: str
 
@@ -54,10 +54,10 @@ def run(command):
 
 
 def peak(told, seen):
-    """The most memory that a process held. Linux counts in what the Python that started it held, so what Linux told is only
-    good above that; below it, what was seen on the way is."""
+    """The most memory that a process held, from what Linux told at its end and what was seen on the way. Linux counts in
+    what the Python that started it held, so what it told is good above that only."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return told if told > own or not seen else seen
+    return told if told > own else seen
 
 
 class Watch(threading.Thread):
@@ -118,6 +118,12 @@ class Lines:
         if self.path:
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def add_peaks(self, subject, n, runs, note=""):
+        """Notes the memory of some runs, if it is known."""
+        known = [run.peak / MIB for run in runs if run.peak]
+        if known:
+            self.add("peak memory", subject, n, "MiB", known, note)
 
 
 def add_common_arguments(parser):

@@ -178,7 +178,8 @@ def growth_panels(figures):
     kinds = {}
     for figure in figures:
         kind = "each second" if more_is_better(figure.unit) else figure.unit
-        kinds.setdefault(kind, {}).setdefault(f"{figure.case}, {figure.unit}", []).append((figure.n, figure.median, True))
+        of_case = kinds.setdefault(kind, {}).setdefault(f"{figure.case}, {figure.unit}", [])
+        of_case.append((figure.n, figure.median, True))
     return [svg.Panel(kind, "events", lines(by_case)) for kind, by_case in kinds.items()]
 
 
