@@ -57,6 +57,7 @@ pub use log::{
 pub use model::event::{Attrs, Event, KnownEdge, Refusal};
 pub use model::fingerprint::Fingerprint;
 pub use model::graph::Graph;
+pub use model::history::Digest;
 pub use model::id::{Id, IdRef};
 pub use model::marker::{Counts, GraphKind, Marker};
 pub use model::position::{LogId, MarkerId, NodeOrd, Seq};

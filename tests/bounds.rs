@@ -15,6 +15,7 @@ use snaplog::format::segment::{Adopted, Extension, SegmentHead};
 use snaplog::model::event::Event;
 use snaplog::model::fingerprint::Fingerprint;
 use snaplog::model::graph::{Changes, Graph};
+use snaplog::model::history::Digest;
 use snaplog::model::limits::MAX_DEPTH;
 use snaplog::model::marker::{Counts, GraphKind, Marker, Ordinals, Served};
 use snaplog::model::position::{Generation, LogId, MarkerId, SegmentId, Seq};
@@ -101,6 +102,7 @@ fn marker(n: u64) -> Marker {
         fingerprint: Fingerprint::default(),
         served: Served::default(),
         position: 5,
+        events: Digest([7; 32]),
     }
 }
 
@@ -124,8 +126,9 @@ fn manifest(markers: u64) -> Manifest {
         }],
         snapshots: Vec::new(),
         markers: (1..=markers).map(marker).collect(),
+        gone: Vec::new(),
         next_marker: MarkerId(markers + 1),
-        next_seq: Seq(9),
+        next_seq: Seq(markers.max(8) + 1),
         ordinals: Ordinals::default(),
         high_water: 3,
         sources: vec![Source { name: "a.ndjson".to_owned(), bytes: 1, lines: 1, digest: [0; 16] }],

@@ -12,6 +12,7 @@ use snaplog::format::manifest::{
 };
 use snaplog::format::segment::{Adopted, Extension, SegmentHead};
 use snaplog::model::fingerprint::{Fingerprint, Sum};
+use snaplog::model::history::{Digest, Stub};
 use snaplog::model::marker::{Counts, GraphKind, Marker, Ordinals, Served};
 use snaplog::model::position::{
     EdgeOrd, Generation, ItemOrd, LogId, MarkerId, NameOrd, NodeOrd, SegmentId, Seq,
@@ -94,6 +95,17 @@ mod mirror {
         pub(crate) fingerprint: ([u8; 16], [u8; 16]),
         pub(crate) served: (u64, Option<i64>),
         pub(crate) position: u64,
+        pub(crate) events: [u8; 32],
+    }
+
+    #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
+    pub(crate) struct Stub {
+        pub(crate) id: u64,
+        pub(crate) seq: u64,
+        pub(crate) time: i64,
+        pub(crate) fingerprint: ([u8; 16], [u8; 16]),
+        pub(crate) events: [u8; 32],
+        pub(crate) particulars: [u8; 32],
     }
 
     #[derive(Debug, PartialEq, SchemaRead, SchemaWrite)]
@@ -106,6 +118,7 @@ mod mirror {
         pub(crate) segments: Vec<Entry>,
         pub(crate) snapshots: Vec<Snapshot>,
         pub(crate) markers: Vec<Marker>,
+        pub(crate) gone: Vec<Stub>,
         pub(crate) next_marker: u64,
         pub(crate) next_seq: u64,
         pub(crate) ordinals: (u32, u32, u32, u32),
@@ -192,13 +205,13 @@ fn marker() -> impl Strategy<Value = Marker> {
     (
         (integer(), integer(), time(), vec("[a-z]{0,9}", 0..3), option::of(".{0,9}"), any::<bool>()),
         option::of(time()),
-        (counts, ordinals(), sums, served, integer()),
+        (counts, ordinals(), sums, served, integer(), any::<[u8; 32]>()),
     )
         .prop_map(
             |(
                 (id, seq, time, tiers, label, pinned),
                 expired,
-                (counts, ordinals, fingerprint, served, position),
+                (counts, ordinals, fingerprint, served, position, events),
             )| {
                 let (id, seq) = (MarkerId(id), Seq(seq));
                 Marker {
@@ -214,6 +227,7 @@ fn marker() -> impl Strategy<Value = Marker> {
                     fingerprint,
                     served,
                     position,
+                    events: Digest(events),
                 }
             },
         )
@@ -272,13 +286,13 @@ fn manifest() -> impl Strategy<Value = Manifest> {
     (
         (integer(), time(), time(), kind(), integer()),
         (vec(entry(), 0..4), vec(snapshot(), 0..3)),
-        vec(marker(), 0..4),
+        (vec(marker(), 0..4), vec(marker(), 0..3)),
         (integer(), integer(), ordinals(), integer()),
         (vec(source(), 0..3), vec(trashed(), 0..3), option::of(time())),
         extensions(),
     )
         .prop_map(
-            |(first, (segments, snapshots), markers, then, (sources, trash, pruned), extensions)| {
+            |(first, (segments, snapshots), (markers, gone), then, (sources, trash, pruned), extensions)| {
                 let (generation, written, created, kind, next_file) = first;
                 let (next_marker, next_seq, ordinals, high_water) = then;
                 Manifest {
@@ -290,6 +304,7 @@ fn manifest() -> impl Strategy<Value = Manifest> {
                     segments,
                     snapshots,
                     markers,
+                    gone: gone.iter().flat_map(Stub::of).collect(),
                     next_marker: MarkerId(next_marker),
                     next_seq: Seq(next_seq),
                     ordinals,
@@ -341,6 +356,18 @@ fn marker_in_mirror(marker: &Marker) -> mirror::Marker {
         fingerprint: (marker.fingerprint.content.into(), marker.fingerprint.layout.into()),
         served: (marker.served.high_water, marker.served.time.map(|time| time.0)),
         position: marker.position,
+        events: marker.events.0,
+    }
+}
+
+fn stub_in_mirror(stub: &Stub) -> mirror::Stub {
+    mirror::Stub {
+        id: stub.id.0,
+        seq: stub.seq.0,
+        time: stub.time.0,
+        fingerprint: (stub.fingerprint.content.into(), stub.fingerprint.layout.into()),
+        events: stub.events.0,
+        particulars: stub.particulars.0,
     }
 }
 
@@ -380,6 +407,7 @@ fn manifest_in_mirror(manifest: &Manifest) -> mirror::Manifest {
         segments: manifest.segments.iter().map(entry_in_mirror).collect(),
         snapshots: manifest.snapshots.iter().map(snapshot_in_mirror).collect(),
         markers: manifest.markers.iter().map(marker_in_mirror).collect(),
+        gone: manifest.gone.iter().map(stub_in_mirror).collect(),
         next_marker: manifest.next_marker.0,
         next_seq: manifest.next_seq.0,
         ordinals: ordinals_in_mirror(&manifest.ordinals),

@@ -63,6 +63,7 @@ fn every_marker_restores_to_what_another_reader_found() {
         let reader = Log::open(dir.join("log")).unwrap().reader().unwrap();
         let markers = expected["markers"].as_array().unwrap();
         assert_eq!(reader.markers().len(), markers.len());
+        let digests: BTreeMap<_, _> = reader.digests().unwrap().into_iter().collect();
         for (marker, expected) in reader.markers().iter().zip(markers) {
             let tiers: Vec<&str> =
                 expected["tiers"].as_array().unwrap().iter().filter_map(Json::as_str).collect();
@@ -75,6 +76,7 @@ fn every_marker_restores_to_what_another_reader_found() {
             assert_eq!(marker.counts.nodes, expected["nodes"].as_u64().unwrap());
             assert_eq!(marker.counts.edges, expected["edges"].as_u64().unwrap());
             assert_eq!(marker.counts.items, expected["items"].as_u64().unwrap());
+            assert_eq!(digests[&marker.id].to_string(), expected["digest"].as_str().unwrap());
             let graph = reader.restore(marker).unwrap();
             assert_eq!(graph.counts(), marker.counts);
             assert_eq!(sums(&graph), expected_sums(expected), "{} of {dir:?}", marker.id);

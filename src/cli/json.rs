@@ -75,6 +75,9 @@ pub(super) struct MarkerDocument {
     pub(super) restorable: bool,
     pub(super) fingerprint: String,
     pub(super) layout: String,
+    /// Only where it was asked for: it takes a hash for each marker that there ever was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) digest: Option<String>,
 }
 
 impl MarkerDocument {
@@ -95,6 +98,7 @@ impl MarkerDocument {
             restorable,
             fingerprint: marker.fingerprint.content.to_string(),
             layout: marker.fingerprint.layout.to_string(),
+            digest: None,
         }
     }
 }

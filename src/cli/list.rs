@@ -5,7 +5,7 @@ mod holding;
 use std::collections::HashMap;
 
 use snaplog::policy::selector::SelectorError;
-use snaplog::{Error, Log, Marker, Reader};
+use snaplog::{Digest, Error, Log, Marker, Reader};
 
 use super::Context;
 use super::compact::end_of_grace;
@@ -28,7 +28,8 @@ Exit status:
   4  files of the log are missing or damaged; what is known of the markers is listed all the same
 
 Example:
-  snaplog -d crawl list --tier milestone -n 10")]
+  snaplog -d crawl list --tier milestone -n 10
+  snaplog -d crawl list --digest -n 1")]
 pub(super) struct ListArgs {
     /// Only markers of this tier
     #[arg(long, value_name = "TIER")]
@@ -41,6 +42,10 @@ pub(super) struct ListArgs {
     /// Also those that were dropped and can still be had back, and until when
     #[arg(long)]
     deleted: bool,
+
+    /// Each marker's digest too: kept elsewhere, it lets `verify --expect` show that nothing before it was changed
+    #[arg(long)]
+    digest: bool,
 }
 
 /// Lists the markers.
@@ -51,6 +56,13 @@ pub(super) fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
     if let Some(tier) = &args.tier {
         check_tier(&log, &reader, tier)?;
         markers.retain(|marker| marker.tiers.contains(tier));
+    }
+    if args.digest {
+        let digests: HashMap<String, Digest> =
+            reader.digests()?.into_iter().map(|(id, digest)| (id.to_string(), digest)).collect();
+        for marker in &mut markers {
+            marker.digest = digests.get(&marker.id).map(ToString::to_string);
+        }
     }
     let all = markers.len();
     if !args.deleted && !context.json {
@@ -139,7 +151,8 @@ pub(super) fn table(markers: &[MarkerDocument]) -> Table {
 }
 
 fn table_of(markers: &[MarkerDocument], ends: &HashMap<String, String>) -> Table {
-    let mut table = Table::new(&[
+    let digests = markers.iter().any(|marker| marker.digest.is_some());
+    let mut columns = vec![
         ("ID", Align::Left),
         ("TIME (UTC)", Align::Left),
         ("TIERS", Align::Left),
@@ -148,9 +161,13 @@ fn table_of(markers: &[MarkerDocument], ends: &HashMap<String, String>) -> Table
         ("SIZE", Align::Right),
         ("FLAGS", Align::Left),
         ("LABEL", Align::Left),
-    ]);
+    ];
+    if digests {
+        columns.push(("DIGEST", Align::Left));
+    }
+    let mut table = Table::new(&columns);
     for marker in markers.iter().rev() {
-        table.row([
+        let mut row = vec![
             marker.id.clone(),
             marker.time.clone(),
             dash(marker.tiers.join(",")),
@@ -159,7 +176,9 @@ fn table_of(markers: &[MarkerDocument], ends: &HashMap<String, String>) -> Table
             size(marker.bytes),
             dash(flags(marker, ends.get(&marker.id)).join(",")),
             dash(marker.label.clone().unwrap_or_default()),
-        ]);
+        ];
+        row.extend(marker.digest.clone().filter(|_| digests));
+        table.row(row);
     }
     table
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::ValueEnum;
 use snaplog::policy::units::parse_duration;
 use snaplog::storage::{LocalStorage, Storage};
-use snaplog::upkeep::verify::{Finding, Level, Options, Report, verify_in};
-use snaplog::{MarkerId, SystemEnvironment};
+use snaplog::upkeep::verify::{Finding, Level, Options, Report as Verified, verify_expecting};
+use snaplog::{Digest, MarkerId, SystemEnvironment};
 
 use super::Context;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Report};
 use super::output::{number, size};
 
 /// Prove that the log can be restored; writes nothing
@@ -19,6 +19,9 @@ use super::output::{number, size};
 /// Three levels, each with all of the ones before it. `quick` looks at CURRENT, the manifest, the headers and sizes of all
 /// files and how they follow each other. `checksums` reads every byte that counts. `replay` replays the log once and
 /// compares the graph with the fingerprint of every marker on the way: what it calls good restores.
+///
+/// With --expect, which takes a digest that was kept elsewhere, it also shows whether anybody has changed what was before
+/// that marker, as far as its events are not folded yet, or has put the whole log back to an earlier state.
 ///
 /// Every damaged place is listed, with the markers that it costs and those that are still good. Beside a live writer it
 /// looks at what is durable by then.
@@ -32,11 +35,16 @@ Exit status:
 
 Examples:
   snaplog -d crawl verify
-  snaplog -d crawl verify --level quick --json")]
+  snaplog -d crawl verify --level quick --json
+  snaplog -d crawl verify --expect \"$(cat digest-of-yesterday)\"")]
 pub(super) struct VerifyArgs {
     /// How closely to look
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LevelArg::Replay)]
     level: LevelArg,
+
+    /// Also a fault: no marker of the log ever had this digest, as `list --digest` once gave it; may be given several times
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    expect: Vec<Digest>,
 
     /// Stop after so long, such as `10 min`; the report says that it is not complete
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -54,6 +62,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "give a number and a unit: `30s`, `10 min`, `2h`".to_owned())
 }
 
+fn digest(text: &str) -> Result<Digest, String> {
+    Digest::parse(text.trim())
+        .ok_or_else(|| "a digest has 64 hexadecimal digits, as `list --digest` shows them".to_owned())
+}
+
 /// Verifies the log.
 pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<(), Failure> {
     let level = match args.level {
@@ -61,9 +74,13 @@ pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<(), Failure> {
         LevelArg::Checksums => Level::Checksums,
         LevelArg::Replay => Level::Replay,
     };
+    if !args.expect.is_empty() && level != Level::Replay {
+        let message = "--expect needs --level replay: only a replay hashes the events";
+        return Err(Report::new(Exit::Usage, "usage", message).into());
+    }
     let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(&context.dir));
     let options = Options { level, max_duration: args.max_duration };
-    let report = verify_in(&storage, &SystemEnvironment, options)?;
+    let report = verify_expecting(&storage, &SystemEnvironment, options, &args.expect)?;
     if context.json {
         context.out.json(&report)?;
     } else {
@@ -73,7 +90,7 @@ pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// Tells people what was found.
-pub(super) fn tell(report: &Report, context: &Context) -> Result<(), Failure> {
+pub(super) fn tell(report: &Verified, context: &Context) -> Result<(), Failure> {
     let mut text = String::new();
     for fault in &report.faults {
         text.push_str(&place(fault));
@@ -100,7 +117,19 @@ pub(super) fn tell(report: &Report, context: &Context) -> Result<(), Failure> {
         number(report.markers_good),
         number(report.markers_checked),
     );
+    for expected in &report.expected {
+        if let Some(marker) = &expected.marker {
+            let _ = writeln!(text, "{}: the digest of {marker}", expected.digest);
+        }
+    }
     context.out.data(&super::output::escaped(&text))?;
+    if !report.expected.is_empty() && report.history_folded > 0 {
+        context.out.say(&format!(
+            "note: of {} markers the events are folded: what was before them is taken on trust, the events of {} were hashed",
+            number(report.history_folded),
+            number(report.history_proven)
+        ));
+    }
     for note in &report.notes {
         context.out.say(&format!("note: {}: {}", note.file, note.message));
     }

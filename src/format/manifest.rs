@@ -9,6 +9,7 @@ use super::header::{self, FileKind, Prefix};
 use super::names::{self, FileName};
 use super::segment::{Adopted, Extension};
 use crate::codec::{DecodeError, MAX_DOCUMENT_BYTES, len_u64};
+use crate::model::history::Stub;
 use crate::model::marker::{GraphKind, Marker, Ordinals};
 use crate::model::position::{Generation, LogId, MarkerId, SegmentId, Seq};
 use crate::model::time::Timestamp;
@@ -32,6 +33,8 @@ pub struct Manifest {
     pub snapshots: Vec<SnapshotEntry>,
     /// Markers up to the manifest's position, oldest first.
     pub markers: Vec<Marker>,
+    /// What is left of the markers that are not listed any more, oldest first.
+    pub gone: Vec<Stub>,
     /// The first marker that is not listed here but found in the frames.
     pub next_marker: MarkerId,
     /// The seq of the next event, at the manifest's position.
@@ -231,7 +234,58 @@ impl Manifest {
             }
             known = Some(marker);
         }
-        Ok(())
+        self.check_chain()
+    }
+
+    /// That every marker that there ever was is listed or has left its stub.
+    fn check_chain(&self) -> Result<(), Fault> {
+        let wrong = |what: &'static str| Err(Fault::Meaning { what });
+        let (mut listed, mut gone) = (self.markers.iter().peekable(), self.gone.iter().peekable());
+        let (mut id, mut seq) = (MarkerId(1), Seq(0));
+        while id < self.next_marker {
+            let next = match (listed.peek(), gone.peek()) {
+                (Some(marker), _) if marker.id == id => listed.next().map(|marker| marker.seq),
+                (_, Some(stub)) if stub.id == id => gone.next().map(|stub| stub.seq),
+                _ => return wrong("a marker is neither listed nor among those that are gone"),
+            };
+            let next = next.unwrap_or(seq);
+            if next < seq || next >= self.next_seq {
+                return wrong("a marker stands before the one before it, or behind the end");
+            }
+            (id, seq) = (id.next(), next);
+        }
+        match (listed.next(), gone.next()) {
+            (None, None) => Ok(()),
+            _ => wrong("a marker is listed and among those that are gone, or its number was not given yet"),
+        }
+    }
+
+    /// Takes markers off the list, and returns their names; their stubs stay.
+    ///
+    /// # Errors
+    /// If a marker does not encode.
+    pub fn let_go(&mut self, goes: impl Fn(&Marker) -> bool) -> Result<Vec<MarkerId>, DecodeError> {
+        let mut names = Vec::new();
+        for marker in self.markers.iter().filter(|marker| goes(marker)) {
+            self.gone.push(Stub::of(marker)?);
+            names.push(marker.id);
+        }
+        self.gone.sort_by_key(|stub| stub.id);
+        self.markers.retain(|marker| !goes(marker));
+        Ok(names)
+    }
+
+    /// The stubs of all markers, listed or gone, the first one's first.
+    ///
+    /// # Errors
+    /// If a marker does not encode.
+    pub fn stubs(&self) -> Result<Vec<Stub>, DecodeError> {
+        let mut stubs = self.gone.clone();
+        for marker in &self.markers {
+            stubs.push(Stub::of(marker)?);
+        }
+        stubs.sort_by_key(|stub| stub.id);
+        Ok(stubs)
     }
 
     fn check_snapshots(&self) -> Result<(), Fault> {
@@ -373,6 +427,7 @@ mod tests {
             segments: ids.iter().map(entry).collect(),
             snapshots: Vec::new(),
             markers: Vec::new(),
+            gone: Vec::new(),
             next_marker: MarkerId(1),
             next_seq: Seq(1),
             ordinals: Ordinals::default(),

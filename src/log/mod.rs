@@ -114,6 +114,7 @@ impl Log {
             segments: Vec::new(),
             snapshots: Vec::new(),
             markers: Vec::new(),
+            gone: Vec::new(),
             next_marker: MarkerId(1),
             next_seq: Seq(1),
             ordinals: Ordinals::default(),

@@ -12,11 +12,13 @@ use super::spans;
 use super::store::Shared;
 use super::stream::StateStream;
 use super::view::{Piece, View};
+use crate::format::Fault;
 use crate::format::manifest::SnapshotEntry;
 use crate::format::names;
 use crate::model::graph::Graph;
+use crate::model::history::{self, Digest};
 use crate::model::marker::{GraphKind, Marker};
-use crate::model::position::{LogId, Seq};
+use crate::model::position::{LogId, MarkerId, Seq};
 use crate::model::time::Timestamp;
 use crate::policy::compaction::{IncrementSpan, Path, Reachable};
 use crate::policy::config::Config;
@@ -145,6 +147,19 @@ impl Reader {
     /// All markers, oldest first.
     pub fn markers(&self) -> &[Marker] {
         &self.view.markers
+    }
+
+    /// The digests of all markers that there ever were, the first one's first: see [`history`](crate::model::history).
+    ///
+    /// # Errors
+    /// Damage: a marker is missing between two others.
+    pub fn digests(&self) -> Result<Vec<(MarkerId, Digest)>> {
+        let stubs = self.view.stubs()?;
+        history::digests(self.log_id(), &stubs).map_err(|e| Error::Damage {
+            path: self.view.storage.location(""),
+            offset: None,
+            fault: Fault::Decode(e),
+        })
     }
 
     /// What is wrong with the newest part of the log, if something is. Markers before it can still be restored by id,

@@ -71,6 +71,9 @@ pub(crate) trait Visitor<T = Graph> {
         Ok(())
     }
 
+    /// An event: its records, as they stand in the frame.
+    fn event(&mut self, _seq: Seq, _time: Timestamp, _records: &[u8]) {}
+
     /// How far a source was read.
     fn source(&mut self, _source: SourceRead<'_>) {}
 }
@@ -221,14 +224,21 @@ impl<T: Target> Replay<T> {
         }
         let mut time = header.time;
         let mut first_of_event = true;
+        let mut start = decoder.position();
         while let Some(item) = decoder.next_item().map_err(fault)? {
             let between = matches!(item, Item::TimePassed(_) | Item::SourceRead(_));
             if between && !first_of_event {
                 return Err(meaning("something that is no change stands in the middle of an event"));
             }
             match item {
-                Item::TimePassed(micros) => time = advance(time, micros),
-                Item::SourceRead(source) => visitor.source(source),
+                Item::TimePassed(micros) => {
+                    time = advance(time, micros);
+                    start = decoder.position();
+                }
+                Item::SourceRead(source) => {
+                    visitor.source(source);
+                    start = decoder.position();
+                }
                 Item::Change { record, ends_event } => {
                     let stop = match until {
                         Until::End => false,
@@ -244,6 +254,9 @@ impl<T: Target> Replay<T> {
                     self.event_time = time;
                     first_of_event = ends_event;
                     if ends_event {
+                        let end = decoder.position();
+                        visitor.event(seq, time, payload.get(start..end).unwrap_or_default());
+                        start = end;
                         self.next_seq = self.next_seq.next();
                         self.events = self.events.saturating_add(1);
                     }

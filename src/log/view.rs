@@ -5,8 +5,10 @@ use super::frames::{Segment, Tail, examine_tail};
 use super::spans;
 use super::store::{InForce, Shared, load};
 use crate::format::Fault;
+use crate::format::names;
+use crate::model::history::Stub;
 use crate::model::marker::Marker;
-use crate::model::position::{SegmentId, Seq};
+use crate::model::position::{MarkerId, SegmentId, Seq};
 use crate::policy::compaction::{Path, cheapest_path};
 
 /// The part of a segment that counts.
@@ -140,6 +142,31 @@ impl View {
             }
         }
         cheapest_path(&increments, &events, seq)
+    }
+
+    /// The stubs of all markers that there ever were, the first one's first; without a gap.
+    ///
+    /// # Errors
+    /// Damage: a marker is missing between two others.
+    pub(crate) fn stubs(&self) -> Result<Vec<Stub>> {
+        let manifest = &self.in_force.manifest;
+        let damage = |fault| Error::Damage {
+            path: self.storage.location(&names::manifest(manifest.generation)),
+            offset: None,
+            fault,
+        };
+        let mut stubs = manifest.stubs().map_err(|e| damage(Fault::Decode(e)))?;
+        for marker in self.markers.iter().filter(|marker| marker.id >= manifest.next_marker) {
+            stubs.push(Stub::of(marker).map_err(|e| damage(Fault::Decode(e)))?);
+        }
+        let mut id = MarkerId(1);
+        for stub in &stubs {
+            if stub.id != id {
+                return Err(damage(Fault::Meaning { what: "a marker is missing between two others" }));
+            }
+            id = id.next();
+        }
+        Ok(stubs)
     }
 
     /// The first event that can be restored by itself.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Fingerprint;
+use super::history::Digest;
 use super::position::{EdgeOrd, ItemOrd, MarkerId, NameOrd, NodeOrd, Seq};
 use super::time::Timestamp;
 
@@ -81,4 +82,6 @@ pub struct Marker {
     /// Bytes of the segments that count, from the first to this marker: the difference to the marker before is what
     /// was written between the two.
     pub position: u64,
+    /// What the events after the marker before this one hash to.
+    pub events: Digest,
 }

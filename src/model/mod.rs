@@ -4,6 +4,7 @@ pub mod event;
 pub(crate) mod facts;
 pub mod fingerprint;
 pub mod graph;
+pub mod history;
 pub mod id;
 pub mod image;
 pub mod limits;

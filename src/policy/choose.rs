@@ -184,6 +184,7 @@ fn show_distance(from: Timestamp, to: Timestamp) -> String {
 mod tests {
     use super::*;
     use crate::model::fingerprint::Fingerprint;
+    use crate::model::history::Digest;
     use crate::model::marker::{Counts, Ordinals, Served};
 
     fn at(text: &str) -> Timestamp {
@@ -204,6 +205,7 @@ mod tests {
             fingerprint: Fingerprint::default(),
             served: Served::default(),
             position: 0,
+            events: Digest::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use super::calendar::Zone;
 use super::config::{Config, Keep};
 use super::retention::{Verdict, judge, thinning};
 use crate::model::fingerprint::Fingerprint;
+use crate::model::history::Digest;
 use crate::model::marker::{Counts, Marker, Ordinals, Served};
 use crate::model::position::{MarkerId, Seq};
 use crate::model::time::Timestamp;
@@ -34,6 +35,7 @@ pub(super) fn marker(id: u64, time: Timestamp, tiers: &[&str]) -> Marker {
         fingerprint: Fingerprint::default(),
         served: Served::default(),
         position: 0,
+        events: Digest::default(),
     }
 }
 

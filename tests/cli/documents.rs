@@ -47,6 +47,7 @@ fn every_field_is_described_and_every_described_field_is_there() {
         ("## `restore`", &restore),
         ("## `restore`", &document(&["restore", "--dry-run", "--to", "seq:33"])),
         ("A segment:", &restore["segments"][0]),
+        ("## `verify`", &document(&["verify"])),
         ("## `stats`", &stats),
         ("`markers`:", &stats["markers"]),
         ("`bytes`:", &stats["bytes"]),

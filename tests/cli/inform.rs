@@ -209,3 +209,32 @@ fn stats_for_prometheus_are_samples_with_help_and_type() {
         }
     }
 }
+
+#[test]
+fn a_digest_that_was_kept_tells_whether_it_is_the_same_history() {
+    let crawl = Crawl::new();
+    let plain = crawl.run(&["list", "--json"]).exits(0).json();
+    assert!(plain["markers"][0].get("digest").is_none());
+    let document = crawl.run(&["list", "--digest", "--json"]).exits(0).json();
+    let digests: Vec<&str> = document["markers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|marker| marker["digest"].as_str().unwrap())
+        .collect();
+    let known = crawl.log.reader().unwrap().digests().unwrap();
+    assert_eq!(digests, known.iter().map(|(_, digest)| digest.to_string()).collect::<Vec<_>>());
+    let table = crawl.run(&["list", "--digest", "-n", "1"]).exits(0).out;
+    assert!(table.lines().next().unwrap().ends_with("DIGEST") && table.contains(digests[5]), "{table}");
+
+    let verified = crawl.run(&["verify", "--expect", digests[2], "--expect", digests[5]]).exits(0);
+    assert!(verified.out.contains(&format!("{}: the digest of m3", digests[2])), "{verified:?}");
+    let wrong = digests[5].replace(|c: char| c.is_ascii_digit(), "0");
+    let verified = crawl.run(&["verify", "--json", "--expect", &wrong]).exits(4).json();
+    assert_eq!(verified["faults"][0]["kind"], "unexpected-history");
+    assert_eq!(verified["expected"], json!([{"digest": wrong, "marker": null}]));
+    assert_eq!((&verified["history_proven"], &verified["history_folded"]), (&json!(6), &json!(0)));
+    assert_eq!(verified["digest"], digests[5]);
+    crawl.run(&["verify", "--expect", "12"]).exits(2);
+    crawl.run(&["verify", "--level", "checksums", "--expect", digests[5]]).exits(2);
+}

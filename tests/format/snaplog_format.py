@@ -327,6 +327,18 @@ class Pieces:
             "served_high_water": self.uint(),
             "served_time": self.option(self.int),
             "position": self.uint(),
+            "events": self.raw(32),
+        }
+
+    def stub(self):
+        return {
+            "id": self.uint(),
+            "seq": self.uint(),
+            "time": self.int(),
+            "content": self.sum(),
+            "layout": self.sum(),
+            "events": self.raw(32),
+            "particulars": self.raw(32),
         }
 
     def segment_end(self):
@@ -760,6 +772,7 @@ class Replay:
 
     def __init__(self, graph, on_event):
         self.graph, self.on_event = graph, on_event
+        self.events = {}  # seq: what is hashed of it
         self.seq, self.time = 0, None  # of the last event
         self.stopped = False
         self.seen = collections.Counter()  # of what there was: ("frame", type), ("record", tag)
@@ -798,6 +811,7 @@ class Replay:
             if not inside:
                 done += 1
                 self.seq, self.time = seq + done - 1, time
+                self.events[self.seq] = time.to_bytes(8, "little", signed=True) + pieces.data[start : pieces.at]
                 self.on_event(self.seq)
                 if self.stopped:
                     return sources
@@ -957,6 +971,7 @@ def read_manifest(path):
         "segments": p.list(p.segment_entry),
         "snapshots": p.list(p.snapshot_entry),
         "markers": p.list(p.marker),
+        "gone": p.list(p.stub),
         "next_marker": p.uint(),
         "next_seq": p.uint(),
         "ordinals": p.ordinals(),
@@ -1020,6 +1035,53 @@ def check_manifest(manifest):
         if marker["id"] >= manifest["next_marker"] or marker["seq"] >= manifest["next_seq"]:
             fail(f"marker {marker['id']} lies behind the position")
         before = marker
+    chain = sorted(manifest["markers"] + manifest["gone"], key=lambda marker: marker["id"])
+    if [marker["id"] for marker in chain] != list(range(1, manifest["next_marker"])):
+        fail("a marker is neither listed nor gone, or both")
+    if manifest["gone"] != [marker for marker in chain if "particulars" in marker]:
+        fail("the markers that are gone do not ascend")
+    seqs = [marker["seq"] for marker in chain]
+    if seqs != sorted(seqs) or (seqs and seqs[-1] >= manifest["next_seq"]):
+        fail("the markers, with those that are gone, do not ascend")
+
+
+# 18. The chain of digests
+
+
+def blake3(data):
+    """The hash; the package is needed for nothing else."""
+    import blake3 as package
+
+    return package.blake3(data).digest()
+
+
+def sint(n):
+    """`int`, encoded."""
+    return uint(n << 1 ^ n >> 63 & M64)
+
+
+def stub_of(marker):
+    """What stays of a marker when it is gone."""
+    if "particulars" in marker:
+        return marker
+    encoded = uint(len(marker["tiers"])) + b"".join(text(tier) for tier in marker["tiers"])
+    encoded += b"\0" if marker["label"] is None else b"\1" + text(marker["label"])
+    encoded += b"".join(uint(n) for n in (*marker["counts"], *marker["ordinals"], marker["served_high_water"]))
+    encoded += b"\0" if marker["served_time"] is None else b"\1" + sint(marker["served_time"])
+    encoded += uint(marker["position"])
+    stub = {key: marker[key] for key in ("id", "seq", "time", "content", "layout", "events")}
+    return stub | {"particulars": blake3(encoded)}
+
+
+def digests(log_id, stubs):
+    """The digest of each marker, in order."""
+    before, found = blake3(log_id), []
+    for stub in stubs:
+        sums = b"".join(stub[key].to_bytes(16, "little") for key in ("content", "layout"))
+        encoded = uint(stub["id"]) + uint(stub["seq"]) + sint(stub["time"]) + sums + stub["events"] + stub["particulars"]
+        before = blake3(before + encoded)
+        found.append(before)
+    return found
 
 
 # 17. Snapshot segments
@@ -1410,6 +1472,23 @@ class Log:
         self.markers = listed + [m for m in self.frame_markers if m["id"] >= manifest["next_marker"]]
         self.content, self.layout = self.graph.fingerprint()
         self.last_seq, self.seen = self.replay.seq, self.replay.seen
+        newer = [m for m in self.frame_markers if m["id"] >= manifest["next_marker"]]
+        chain = sorted(manifest["gone"] + listed, key=lambda marker: marker["id"]) + newer
+        self.stubs = [stub_of(marker) for marker in chain]
+        self.check_history()
+
+    def check_history(self):
+        """That the events that are there are those that the markers were placed after."""
+        before, self.proven = 0, 0
+        for at, stub in enumerate(self.stubs, 1):
+            if stub["id"] != at:
+                raise Damaged(f"marker {at} is missing", self.manifest["file"])
+            seqs = range(before + 1, stub["seq"] + 1)
+            before = stub["seq"]
+            if all(seq in self.replay.events for seq in seqs):
+                if blake3(b"".join(self.replay.events[seq] for seq in seqs)) != stub["events"]:
+                    raise Damaged(f"the events up to marker {at} are others", self.manifest["file"])
+                self.proven += 1
 
     # 9.1 From increments
 
@@ -1766,8 +1845,9 @@ def summary(log, at=None):
     """All markers of `log`, and what is there at its end or as `at` was read."""
     at = at or log
     nodes, edges, items, high_water = at.graph.counts
+    found = digests(log.manifest["log_id"], log.stubs)
     return {
-        "markers": [marker_json(marker) for marker in log.markers],
+        "markers": [marker_json(marker) | {"digest": found[marker["id"] - 1].hex()} for marker in log.markers],
         "last_seq": at.last_seq,
         "nodes": nodes,
         "edges": edges,

@@ -143,7 +143,7 @@ def write_log(path, data, increments, checksum):
     snapshot = uint(1) + uint(len(data)) + uint(checksum) + increments
     markers = b"".join(marker(at, graph) for at, graph in enumerate(sums(), 1))
     end = sound()["increments"][-1]["to"]
-    body = uint(1) + sint(TIME) * 2 + KIND + uint(2) + b"\0" + uint(1) + snapshot + uint(2) + markers + uint(3)
+    body = uint(1) + sint(TIME) * 2 + KIND + uint(2) + b"\0" + uint(1) + snapshot + uint(2) + markers + uint(0) + uint(3)
     body += uint(end["seq"] + 1) + b"".join(map(uint, end["ordinals"])) + uint(end["counts"][3]) + b"\0\0\0\0"
     manifest = envelope(b"M", 1, body)
     (path / "manifest-000001").write_bytes(manifest)
@@ -176,7 +176,7 @@ def sums():
 def marker(number, state):
     at, content = state
     head = uint(number) + uint(at["seq"]) + sint(at["time"]) + b"\0\0\0\0"
-    return head + b"".join(map(uint, [*at["counts"], *at["ordinals"]])) + total(content) + total(at["layout"]) + b"\0\0\0"
+    return head + b"".join(map(uint, [*at["counts"], *at["ordinals"]])) + total(content) + total(at["layout"]) + b"\0\0\0" + bytes(32)
 
 
 def both(path, binary):

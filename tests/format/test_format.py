@@ -59,7 +59,7 @@ def log_of_example(path, segment):
     u, made = fmt.uint, fmt.uint(2 * 1_767_225_600_000_000)
     end = u(251) + u(0xAE4F1A22) + u(2) + fmt.uint(2 * 1_767_225_600_000_005)
     entry = u(1) + u(1) + made + b"\0" + b"\1" + end + b"\0" + b"\0" + u(0)
-    body = u(1) + made + made + b"\1\0" + u(2) + u(1) + entry + u(0) + u(0) + u(1) + u(2) + b"\1\0\1\0" + u(1) + u(0)
+    body = u(1) + made + made + b"\1\0" + u(2) + u(1) + entry + u(0) + u(0) + u(0) + u(1) + u(2) + b"\1\0\1\0" + u(1) + u(0)
     body += u(0) + b"\0" + u(0)
     manifest = envelope(b"M", 1, body)
     (path / "events-000001").write_bytes(segment)

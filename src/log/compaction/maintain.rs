@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::host::Host;
 use super::steps;
+use crate::format::Fault;
 use crate::format::manifest::{Manifest, Trashed};
 use crate::format::names::{self, FileName, TRASH};
 use crate::log::error::{Error, Result};
@@ -185,14 +186,12 @@ fn reclaim(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()> {
     let is_over = |since: Timestamp| wish.now || is_past(since, grace, now);
     let mut gone = Vec::new();
     host.change(&mut |manifest| {
-        gone.clear();
-        manifest.markers.retain(|marker| {
-            let goes = !marker.pinned && marker.expired.is_some_and(is_over);
-            if goes {
-                gone.push(marker.id);
-            }
-            !goes
-        });
+        let goes = |marker: &Marker| !marker.pinned && marker.expired.is_some_and(is_over);
+        gone = manifest.let_go(goes).map_err(|e| Error::Damage {
+            path: host.storage().location(names::CURRENT),
+            offset: None,
+            fault: Fault::Decode(e),
+        })?;
         Ok(!gone.is_empty())
     })?;
     done.reclaimed = gone;

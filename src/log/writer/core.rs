@@ -14,6 +14,7 @@ use crate::log::error::{Error, Result};
 use crate::log::store::Shared;
 use crate::model::event::{Event, KnownEdge, Refusal};
 use crate::model::graph::{Changes, Graph};
+use crate::model::history::EventHasher;
 use crate::model::id::Id;
 use crate::model::limits::{MAX_BATCH_BYTES, MAX_SOURCE_NAME_BYTES, MAX_SOURCES};
 use crate::model::marker::{Marker, Ordinals};
@@ -77,6 +78,8 @@ pub(super) struct Core {
     pub(super) graph: Graph,
     changes: Changes,
     payload: PayloadEncoder,
+    /// The events since the last marker.
+    pub(super) history: EventHasher,
     batch_events: u32,
     batch_time: Timestamp,
     /// Time of the last event or marker.
@@ -128,6 +131,8 @@ pub(super) struct Start {
     pub(super) closed_bytes: u64,
     pub(super) markers: Vec<Marker>,
     pub(super) sources: Vec<Source>,
+    /// What came after the last marker.
+    pub(super) history: EventHasher,
 }
 
 impl Core {
@@ -144,6 +149,7 @@ impl Core {
         Self {
             schedule: Schedule::new(&start.config, served),
             payload: PayloadEncoder::new(graph.ordinals()),
+            history: start.history,
             next_marker: next_marker.max(start.manifest.next_marker),
             owner: start.owner,
             storage: start.storage,
@@ -276,7 +282,7 @@ impl Core {
         self.flush()?;
         let savepoint = self.graph.savepoint();
         let before = (self.payload.mark(), self.next_seq, self.time, self.held, self.unsynced_events);
-        let event_time = self.event_time;
+        let (event_time, history) = (self.event_time, self.history.mark());
         let mut outcome = Vec::with_capacity(events.len());
         for (at, event) in events.iter().enumerate() {
             let taken =
@@ -294,6 +300,7 @@ impl Core {
                     self.graph.roll_back(savepoint);
                     self.graph.release();
                     self.payload.roll_back(before.0);
+                    self.history.roll_back(history);
                     (self.next_seq, self.time, self.held) = (before.1, before.2, before.3);
                     self.unsynced_events = before.4;
                     self.event_time = event_time;
@@ -344,6 +351,7 @@ impl Core {
         } else if let Ok(micros @ 1..) = u64::try_from(time.0.saturating_sub(self.time.0)) {
             self.payload.time_passed(micros);
         }
+        let start = self.payload.len();
         let mut left = changes.records().len();
         for record in changes.records() {
             left = left.saturating_sub(1);
@@ -355,6 +363,7 @@ impl Core {
                 fault: inconsistency.into(),
             })?;
         }
+        self.history.event(time.max(self.time), self.payload.as_slice().get(start..).unwrap_or_default());
         let seq = self.next_seq;
         self.next_seq = seq.next();
         self.batch_events = self.batch_events.saturating_add(1);
@@ -429,6 +438,7 @@ impl Core {
             segment.write_out()?;
         }
         self.payload.restart(self.graph.ordinals());
+        self.history.settle();
         self.batch_events = 0;
         self.flushed = Flushed {
             next_seq: self.next_seq,

@@ -111,6 +111,7 @@ impl Core {
             fingerprint: self.graph.fingerprint(),
             served: self.schedule.served(),
             position: self.closed_bytes.saturating_add(position),
+            events: self.history.finish(),
         };
         let payload = marker_payload(&marker)?;
         let next_seq = self.next_seq;

@@ -16,8 +16,10 @@ use crate::log::replay::{Place, Until, Visitor};
 use crate::log::view::{TailRule, View};
 use crate::log::{requests, store, strays};
 use crate::model::graph::Graph;
+use crate::model::history::EventHasher;
 use crate::model::marker::Marker;
-use crate::model::position::MarkerId;
+use crate::model::position::{MarkerId, Seq};
+use crate::model::time::Timestamp;
 use crate::policy::config::Config;
 use crate::storage::{LockAttempt, Storage};
 
@@ -50,8 +52,12 @@ impl Writer {
             return Err(damage);
         }
         strays::check(&view)?;
+        let manifest = &view.in_force.manifest;
         let newest = view.markers.iter().map(|marker| marker.id).max();
-        let mut visitor = Recovery { sources: view.in_force.manifest.sources.clone(), newest };
+        let listed = view.markers.iter().map(|marker| marker.seq);
+        let marked = listed.chain(manifest.gone.iter().map(|stub| stub.seq)).max().unwrap_or_default();
+        let mut visitor =
+            Recovery { sources: manifest.sources.clone(), newest, marked, history: EventHasher::new() };
         let mut replay = begin(&view, Until::End)?;
         replay.run(&view, Until::End, &mut visitor)?;
         replay.graph.track_fingerprint(true);
@@ -91,6 +97,7 @@ impl Writer {
             closed_bytes: closed,
             markers,
             sources: visitor.sources,
+            history: visitor.history,
         });
         core.place_due()?;
 
@@ -112,6 +119,10 @@ impl Writer {
 struct Recovery {
     sources: Vec<Source>,
     newest: Option<MarkerId>,
+    /// The event after which the last marker stands.
+    marked: Seq,
+    /// The events after it.
+    history: EventHasher,
 }
 
 impl Visitor for Recovery {
@@ -123,6 +134,13 @@ impl Visitor for Recovery {
             check_marker(&marker, graph)?;
         }
         Ok(())
+    }
+
+    fn event(&mut self, seq: Seq, time: Timestamp, records: &[u8]) {
+        if seq > self.marked {
+            self.history.event(time, records);
+            self.history.settle();
+        }
     }
 
     fn source(&mut self, source: SourceRead<'_>) {

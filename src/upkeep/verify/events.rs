@@ -1,11 +1,12 @@
 //! The event segments of a log that is verified.
 
+use super::history::History;
 use super::{Inspection, Note};
 use crate::codec;
 use crate::format::Fault;
 use crate::format::frame::FrameType;
 use crate::format::names;
-use crate::log::{Piece, Result, Segment, Step, find_strays};
+use crate::log::{Error, Piece, Result, Segment, Step, find_strays};
 use crate::model::marker::Marker;
 use crate::model::position::Seq;
 
@@ -95,18 +96,24 @@ impl Inspection<'_> {
         Ok(())
     }
 
-    /// Every frame that counts; goes on behind a bad one.
-    pub(super) fn checksums(&mut self) -> Result<()> {
+    /// Every frame that counts; goes on behind a bad one. `history` is told of those that are good.
+    pub(super) fn checksums(&mut self, mut history: Option<&mut History>) -> Result<()> {
         for piece in &self.view.pieces {
             if self.is_late() {
                 return Ok(());
             }
-            self.checksums_of(piece)?;
+            self.checksums_of(piece, history.as_deref_mut())?;
+        }
+        if let (Some(history), Some(piece)) = (history, self.view.pieces.last()) {
+            let path = self.view.storage.location(&names::events(piece.id));
+            for (fault, good) in history.end() {
+                self.cut(&Error::Damage { path: path.clone(), offset: None, fault }, good);
+            }
         }
         Ok(())
     }
 
-    fn checksums_of(&mut self, piece: &Piece) -> Result<()> {
+    fn checksums_of(&mut self, piece: &Piece, mut history: Option<&mut History>) -> Result<()> {
         let Ok(segment) = Segment::open(self.view.storage.as_ref(), self.view.in_force.log_id, piece.id)
         else {
             // Noted by the outline.
@@ -117,7 +124,12 @@ impl Inspection<'_> {
         let mut read = 0_u64;
         loop {
             let (offset, fault) = match frames.step()? {
-                Step::Frame { header, .. } => {
+                Step::Frame { offset, header, payload } => {
+                    let wrong =
+                        history.as_deref_mut().map(|history| history.frame(&segment, &header, payload));
+                    for (fault, good) in wrong.unwrap_or_default() {
+                        self.cut(&segment.damage(offset, fault), good);
+                    }
                     read = read.saturating_add(header.frame_len());
                     if read > LOOK_AT_CLOCK_BYTES {
                         read = 0;

@@ -4,6 +4,7 @@
 //! what each of them costs.
 
 mod events;
+mod history;
 mod replay;
 mod snapshots;
 
@@ -13,8 +14,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use history::Expected;
+
 use crate::format::names;
 use crate::log::{Environment, Error, Log, Result, View};
+use crate::model::history::Digest;
 use crate::model::marker::Marker;
 use crate::model::position::{MarkerId, Seq};
 use crate::model::time::Timestamp;
@@ -86,6 +90,14 @@ pub struct Report {
     pub good: Vec<String>,
     /// The names of those that cannot be restored.
     pub lost: Vec<String>,
+    /// The digest of the newest marker: what to keep elsewhere. Only after a replay.
+    pub digest: Option<String>,
+    /// The digests that were expected, and the markers that have them.
+    pub expected: Vec<Expected>,
+    /// Markers, gone ones too, whose events are there and are those that they were placed after.
+    pub history_proven: u64,
+    /// Markers, gone ones too, whose events are folded, or could not be read: their part of history is taken on trust.
+    pub history_folded: u64,
     /// Whether everything was looked at.
     pub complete: bool,
     /// Files that do not belong to the log, or not any more.
@@ -114,13 +126,27 @@ pub fn verify_in(
     environment: &dyn Environment,
     options: Options,
 ) -> Result<Report> {
+    verify_expecting(storage, environment, options, &[])
+}
+
+/// As [`verify_in`] at level replay, of a log whose history leads over the markers with the digests `expected`: if one is
+/// missing, that is a fault. At other levels `expected` is not looked at.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_expecting(
+    storage: &Arc<dyn Storage>,
+    environment: &dyn Environment,
+    options: Options,
+    expected: &[Digest],
+) -> Result<Report> {
     let clock = Clock { environment, began: environment.now() };
-    let mut outcome = attempt(storage, clock, options);
+    let mut outcome = attempt(storage, clock, options, expected);
     // Between looking at the manifest and at the directory a live writer may have gone on to another segment.
     for _ in 0..5 {
         match &outcome {
             Ok(report) if report.faults.iter().any(|f| f.kind == "newer-than-manifest") => {
-                outcome = attempt(storage, clock, options);
+                outcome = attempt(storage, clock, options, expected);
             }
             _ => break,
         }
@@ -146,7 +172,12 @@ impl Clock<'_> {
     }
 }
 
-fn attempt(storage: &Arc<dyn Storage>, clock: Clock<'_>, options: Options) -> Result<Report> {
+fn attempt(
+    storage: &Arc<dyn Storage>,
+    clock: Clock<'_>,
+    options: Options,
+    expected: &[Digest],
+) -> Result<Report> {
     let view = match View::for_reading(Arc::clone(storage)) {
         Ok(view) => view,
         Err(error) if error.is_damage() => return Ok(unreadable(options, clock, &error)),
@@ -159,13 +190,12 @@ fn attempt(storage: &Arc<dyn Storage>, clock: Clock<'_>, options: Options) -> Re
         Level::Quick => {}
         Level::Checksums => {
             inspection.checksums_of_snapshots()?;
-            inspection.checksums()?;
+            inspection.checksums(None)?;
         }
         Level::Replay => {
             inspection.checksums_of_snapshots()?;
-            if !inspection.replay()? {
-                inspection.checksums()?;
-            }
+            inspection.replay()?;
+            inspection.history(expected)?;
         }
     }
     Ok(inspection.report(options.level))
@@ -183,6 +213,10 @@ fn unreadable(options: Options, clock: Clock<'_>, error: &Error) -> Report {
         markers_good: 0,
         good: Vec::new(),
         lost: Vec::new(),
+        digest: None,
+        expected: Vec::new(),
+        history_proven: 0,
+        history_folded: 0,
         complete: true,
         notes: Vec::new(),
         seconds: clock.elapsed().as_secs_f64(),
@@ -201,6 +235,10 @@ struct Inspection<'a> {
     lost: BTreeSet<MarkerId>,
     /// Markers that the replay has compared; `None` if it was not asked for.
     compared: Option<BTreeSet<MarkerId>>,
+    digest: Option<String>,
+    expected: Vec<Expected>,
+    proven: u64,
+    folded: u64,
 }
 
 impl<'a> Inspection<'a> {
@@ -217,6 +255,10 @@ impl<'a> Inspection<'a> {
             notes: Vec::new(),
             lost: BTreeSet::new(),
             compared: None,
+            digest: None,
+            expected: Vec::new(),
+            proven: 0,
+            folded: 0,
         }
     }
 
@@ -275,6 +317,10 @@ impl<'a> Inspection<'a> {
             markers_good: count(good.len()),
             good,
             lost: names(&mut self.lost.iter().copied()),
+            digest: self.digest,
+            expected: self.expected,
+            history_proven: self.proven,
+            history_folded: self.folded,
             complete: self.complete,
             faults: self.faults,
             notes: self.notes,

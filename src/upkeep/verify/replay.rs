@@ -12,16 +12,15 @@ use crate::model::marker::Marker;
 use crate::model::position::{MarkerId, Seq};
 
 impl Inspection<'_> {
-    /// Replays the log and compares the graph with every marker; false if it came upon damage in the events and stopped.
+    /// Replays the log and compares the graph with every marker.
     ///
     /// One pass goes to the end of the log and compares all markers that it comes by. Where a full snapshot begins a new
     /// chain, the markers on the older ones are not on that road: further passes go to the last one of those.
-    pub(super) fn replay(&mut self) -> Result<bool> {
+    pub(super) fn replay(&mut self) -> Result<()> {
         let mut compared = BTreeSet::new();
-        let mut clean = true;
         let mut until = Until::End;
         loop {
-            clean &= self.pass(until, &mut compared)?;
+            self.pass(until, &mut compared)?;
             if !self.complete {
                 break;
             }
@@ -35,7 +34,7 @@ impl Inspection<'_> {
             until = Until::Seq(seq);
         }
         self.compared = Some(compared);
-        Ok(clean)
+        Ok(())
     }
 
     fn not_there(&mut self, id: MarkerId) {
@@ -49,7 +48,7 @@ impl Inspection<'_> {
         self.lost.insert(id);
     }
 
-    fn pass(&mut self, until: Until, compared: &mut BTreeSet<MarkerId>) -> Result<bool> {
+    fn pass(&mut self, until: Until, compared: &mut BTreeSet<MarkerId>) -> Result<()> {
         let target = match until {
             Until::Seq(seq) => seq,
             Until::End | Until::Time(_) => self.view.last_seq(),
@@ -57,7 +56,7 @@ impl Inspection<'_> {
         let Some(path) = self.view.path(target) else {
             let kept_from = self.view.kept_from();
             self.cut(&Error::Folded { asked: target, kept_from }, Seq(target.0.saturating_sub(1)));
-            return Ok(true);
+            return Ok(());
         };
         let mut visitor = Comparer {
             listed: &self.view.markers,
@@ -78,7 +77,7 @@ impl Inspection<'_> {
             Ok(stand) => stand,
             Err(_) if visitor.late => {
                 self.complete = false;
-                return Ok(true);
+                return Ok(());
             }
             // Which increments are damaged, their checksums and sums have told.
             Err(error) if error.is_damage() => {
@@ -89,7 +88,7 @@ impl Inspection<'_> {
                 });
                 let touched = touched.map(|marker| marker.id).collect();
                 self.fault(&error, touched);
-                return Ok(true);
+                return Ok(());
             }
             Err(error) => return Err(error),
         };
@@ -117,15 +116,15 @@ impl Inspection<'_> {
                     let error = Error::Damage { path: String::new(), offset: None, fault };
                     self.cut(&error, last);
                 }
-                Ok(true)
+                Ok(())
             }
             Err(_) if late => {
                 self.complete = false;
-                Ok(true)
+                Ok(())
             }
             Err(error) if error.is_damage() => {
                 self.cut(&error, last);
-                Ok(false)
+                Ok(())
             }
             Err(error) => Err(error),
         }
