@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
 use super::{
-    Context, compact, completions, copy, demo, dump, ingest, init, list, man, mark, pin, prune, restore,
-    stats, undelete, verify,
+    Context, compact, completions, copy, demo, drill, dump, ingest, init, list, man, mark, pin, prune,
+    restore, stats, undelete, verify,
 };
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
@@ -122,6 +122,7 @@ pub(super) enum Command {
     Restore(restore::RestoreArgs),
     Demo(demo::DemoArgs),
     Verify(verify::VerifyArgs),
+    Drill(drill::DrillArgs),
     Prune(prune::PruneArgs),
     Undelete(undelete::UndeleteArgs),
     Compact(compact::CompactArgs),
@@ -144,6 +145,7 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
         Command::Restore(args) => restore::run(args, context),
         Command::Demo(args) => demo::run(args, context),
         Command::Verify(args) => verify::run(args, context),
+        Command::Drill(args) => drill::run(args, context),
         Command::Prune(args) => prune::run(args, context),
         Command::Undelete(args) => undelete::run(args, context),
         Command::Compact(args) => compact::run(args, context),

@@ -207,7 +207,10 @@ pub(super) struct StatsDocument {
     pub(super) last_marker: Option<String>,
     pub(super) last_prune: Option<String>,
     pub(super) last_verify: Option<String>,
+    pub(super) last_verify_sound: Option<bool>,
     pub(super) last_drill: Option<String>,
+    pub(super) last_drill_good: Option<bool>,
+    pub(super) last_good_drill: Option<String>,
 }
 
 /// How many markers there are.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use snaplog::{GraphKind, Log, Marker, Reader, Timestamp};
+use snaplog::upkeep::drill::{Checks, last_checks};
+use snaplog::{Environment, Error, GraphKind, Log, Marker, Reader, SystemEnvironment, Timestamp};
 
 use super::Context;
 use super::failure::Failure;
@@ -37,22 +38,31 @@ pub(super) fn run(args: StatsArgs, context: &Context) -> Result<(), Failure> {
     }
     let log = context.open_log()?;
     let reader = context.reader_of(&log)?;
-    let document = collect(&log, &reader)?;
+    let (counts, damage) = counts_at_the_end(&reader)?;
+    let document = collect(&log, &reader, counts)?;
     if context.json {
         context.out.json(&document)?;
     } else if args.prometheus {
-        context.out.data(&prometheus(&document, &reader))?;
+        context.out.data(&prometheus(&document, &log, &reader))?;
     } else {
-        context.out.data(&escaped(&for_people(&document)))?;
+        let text = for_people(&document, &last_checks(&log), SystemEnvironment.now());
+        context.out.data(&escaped(&text))?;
     }
-    soundness(&reader)
+    match damage {
+        Some(damage) => Err(Failure::of(&damage)),
+        None => soundness(&reader),
+    }
 }
 
-fn collect(log: &Log, reader: &Reader) -> Result<StatsDocument, Failure> {
+fn collect(
+    log: &Log,
+    reader: &Reader,
+    (nodes, edges): (Option<u64>, Option<u64>),
+) -> Result<StatsDocument, Failure> {
     let markers = documents(reader);
     let GraphKind { directed, multigraph } = reader.kind();
-    let (nodes, edges) = counts_at_the_end(reader)?;
     let (usage, segments) = (log.usage()?, reader.segments());
+    let checks = last_checks(log);
     Ok(StatsDocument {
         log_id: reader.log_id().to_string(),
         created: reader.created().to_string(),
@@ -73,9 +83,11 @@ fn collect(log: &Log, reader: &Reader) -> Result<StatsDocument, Failure> {
         compressed_segments: length(segments.iter().filter(|segment| segment.compressed).count()),
         last_marker: newest(reader).map(|marker| marker.time.to_string()),
         last_prune: reader.last_prune().map(|time| time.to_string()),
-        // Nothing records them yet.
-        last_verify: None,
-        last_drill: None,
+        last_verify: checks.verify.as_ref().map(|check| check.time.to_string()),
+        last_verify_sound: checks.verify.as_ref().map(|check| check.sound),
+        last_drill: checks.drill.as_ref().map(|check| check.time.to_string()),
+        last_drill_good: checks.drill.as_ref().map(|check| check.good),
+        last_good_drill: checks.drill.and_then(|check| check.last_good).map(|time| time.to_string()),
     })
 }
 
@@ -84,17 +96,21 @@ fn newest(reader: &Reader) -> Option<&Marker> {
     reader.markers().iter().rfind(|marker| marker.expired.is_none())
 }
 
-/// What is alive after the last event; unknown if the log cannot be read to there.
-fn counts_at_the_end(reader: &Reader) -> Result<(Option<u64>, Option<u64>), Failure> {
+/// What is alive after the last event; unknown if the log cannot be read to there, and why.
+fn counts_at_the_end(reader: &Reader) -> Result<((Option<u64>, Option<u64>), Option<Error>), Failure> {
     let last = reader.last_seq();
     if !reader.restorable().is_whole() {
-        return Ok((None, None));
+        return Ok(((None, None), None));
     }
     let counts = match reader.markers().last().filter(|marker| marker.seq == last) {
         Some(marker) => marker.counts,
-        None => reader.restore_seq(last)?.graph.counts(),
+        None => match reader.restore_seq(last) {
+            Ok(restored) => restored.graph.counts(),
+            Err(damage) if damage.is_damage() => return Ok(((None, None), Some(damage))),
+            Err(error) => return Err(error.into()),
+        },
     };
-    Ok((Some(counts.nodes), Some(counts.edges)))
+    Ok(((Some(counts.nodes), Some(counts.edges)), None))
 }
 
 fn count(markers: &[MarkerDocument], reader: &Reader) -> MarkerTotals {
@@ -119,7 +135,7 @@ fn length(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
-fn for_people(stats: &StatsDocument) -> String {
+fn for_people(stats: &StatsDocument, checks: &Checks, now: Timestamp) -> String {
     let StatsDocument { markers, bytes, .. } = stats;
     let kind = GraphKind { directed: stats.directed, multigraph: stats.multigraph };
     let known = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), number);
@@ -155,14 +171,38 @@ fn for_people(stats: &StatsDocument) -> String {
         ("  snapshots", size(bytes.snapshots)),
         ("  trash", size(bytes.trash)),
         ("last prune", never(&stats.last_prune)),
-        ("last verify", never(&stats.last_verify)),
-        ("last drill", never(&stats.last_drill)),
+        (
+            "last verify",
+            check(checks.verify.as_ref().map(|check| (check.time, check.sound, check.complete)), now),
+        ),
+        (
+            "last drill",
+            check(checks.drill.as_ref().map(|check| (check.time, check.good, check.complete)), now),
+        ),
     ];
     let mut text = String::new();
     for (name, value) in lines {
         let _ = writeln!(text, "{name:<12} {value}");
     }
     text
+}
+
+/// When something was checked, how that went, and how long ago it is.
+fn check(check: Option<(Timestamp, bool, bool)>, now: Timestamp) -> String {
+    let Some((time, good, complete)) = check else { return "never".to_owned() };
+    let verdict = match (good, complete) {
+        (false, _) => "FAILED",
+        (true, true) => "good",
+        (true, false) => "good as far as time allowed",
+    };
+    let minutes = now.0.saturating_sub(time.0).max(0) / 60_000_000;
+    let (n, unit) = match minutes {
+        ..1 => return format!("{time}, {verdict}, just now"),
+        1..60 => (minutes, "minute"),
+        60..2880 => (minutes / 60, "hour"),
+        _ => (minutes / 1440, "day"),
+    };
+    format!("{time}, {verdict}, {n} {unit}{} ago", if n == 1 { "" } else { "s" })
 }
 
 /// How many bytes there would be for each one that is stored, in tenths.
@@ -174,15 +214,15 @@ fn ratio(bytes: &ByteTotals) -> String {
     }
 }
 
-fn prometheus(stats: &StatsDocument, reader: &Reader) -> String {
-    let log = &stats.log_id;
+fn prometheus(stats: &StatsDocument, log: &Log, reader: &Reader) -> String {
+    let id = &stats.log_id;
     let mut text = String::new();
     let mut metric = |name: &str, help: &str, samples: &[(String, String)]| {
         if !samples.is_empty() {
             let _ = writeln!(text, "# HELP snaplog_{name} {help}\n# TYPE snaplog_{name} gauge");
         }
         for (labels, value) in samples {
-            let _ = writeln!(text, "snaplog_{name}{{log=\"{log}\"{labels}}} {value}");
+            let _ = writeln!(text, "snaplog_{name}{{log=\"{id}\"{labels}}} {value}");
         }
     };
     let one = |n: Option<u64>| n.map(|n| (String::new(), n.to_string())).into_iter().collect::<Vec<_>>();
@@ -212,16 +252,25 @@ fn prometheus(stats: &StatsDocument, reader: &Reader) -> String {
     let at = |time: Option<Timestamp>| {
         time.map(|time| (String::new(), seconds(time.0))).into_iter().collect::<Vec<_>>()
     };
+    let checks = last_checks(log);
+    let good_drill = checks.drill.as_ref().and_then(|check| check.last_good);
     let newest = newest(reader).map(|marker| marker.time);
     metric("last_marker_timestamp_seconds", "Time of the newest marker.", &at(newest));
     metric("last_prune_timestamp_seconds", "When markers were last dropped.", &at(reader.last_prune()));
+    let verified = checks.verify.filter(|check| check.sound).map(|check| check.time);
+    metric(
+        "last_verify_timestamp_seconds",
+        "When the log was last verified, if it was sound.",
+        &at(verified),
+    );
+    metric("last_good_drill_timestamp_seconds", "When the last good drill began.", &at(good_drill));
     let sound = u64::from(reader.restorable().is_whole());
     metric("sound", "1 if all files are there with sound headers, 0 if not.", &one(Some(sound)));
     text
 }
 
 /// Microseconds as a decimal number of seconds.
-fn seconds(micros: i64) -> String {
+pub(super) fn seconds(micros: i64) -> String {
     let sign = if micros < 0 { "-" } else { "" };
     let micros = micros.unsigned_abs();
     format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)

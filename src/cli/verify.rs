@@ -7,14 +7,15 @@ use std::time::Duration;
 use clap::ValueEnum;
 use snaplog::policy::units::parse_duration;
 use snaplog::storage::{LocalStorage, Storage};
+use snaplog::upkeep::drill::{VerifyCheck, record_verify};
 use snaplog::upkeep::verify::{Finding, Level, Options, Report as Verified, verify_expecting};
-use snaplog::{Digest, MarkerId, SystemEnvironment};
+use snaplog::{Digest, Environment, MarkerId, SystemEnvironment};
 
 use super::Context;
 use super::failure::{Exit, Failure, Report};
 use super::output::{number, size};
 
-/// Prove that the log can be restored; writes nothing
+/// Prove that the log can be restored; changes nothing
 ///
 /// Three levels, each with all of the ones before it. `quick` looks at CURRENT, the manifest, the headers and sizes of all
 /// files and how they follow each other. `checksums` reads every byte that counts. `replay` replays the log once and
@@ -24,7 +25,8 @@ use super::output::{number, size};
 /// that marker, as far as its events are not folded yet, or has put the whole log back to an earlier state.
 ///
 /// Every damaged place is listed, with the markers that it costs and those that are still good. Beside a live writer it
-/// looks at what is durable by then.
+/// looks at what is durable by then. The outcome is noted beside the log, in checks.json, for `stats`; where that cannot be
+/// written the outcome counts all the same.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Exit status:
@@ -58,7 +60,7 @@ enum LevelArg {
     Replay,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "give a number and a unit: `30s`, `10 min`, `2h`".to_owned())
 }
 
@@ -79,8 +81,18 @@ pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<(), Failure> {
         return Err(Report::new(Exit::Usage, "usage", message).into());
     }
     let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(&context.dir));
+    let began = SystemEnvironment.now();
     let options = Options { level, max_duration: args.max_duration };
     let report = verify_expecting(&storage, &SystemEnvironment, options, &args.expect)?;
+    let check = VerifyCheck {
+        time: began,
+        level: format!("{level:?}").to_lowercase(),
+        sound: report.sound,
+        complete: report.complete,
+    };
+    if let Ok(log) = context.open_log() {
+        record_verify(&log, check);
+    }
     if context.json {
         context.out.json(&report)?;
     } else {

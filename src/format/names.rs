@@ -8,6 +8,8 @@ pub const CONFIG: &str = "snaplog.toml";
 pub const LOCK: &str = "LOCK";
 /// Names the manifest in force.
 pub const CURRENT: &str = "CURRENT";
+/// What the last checks found: no part of the log.
+pub const CHECKS: &str = "checks.json";
 /// What other processes ask of a live writer.
 pub const REQUESTS: &str = "requests";
 /// What a prune set aside.
@@ -54,7 +56,7 @@ pub fn parse(name: &str) -> Option<FileName> {
     if name.ends_with(TMP_SUFFIX) {
         return Some(FileName::Tmp);
     }
-    if [CONFIG, LOCK, CURRENT, REQUESTS, TRASH].contains(&name) {
+    if [CONFIG, LOCK, CURRENT, CHECKS, REQUESTS, TRASH].contains(&name) {
         return Some(FileName::Fixed);
     }
     let number = |prefix: &str, build: fn(u64) -> String| {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::model::time::Timestamp;
+use crate::storage::peak_memory;
 
 /// What a log takes from the world around it, besides its storage.
 pub trait Environment: Send + Sync + fmt::Debug {
@@ -15,6 +16,11 @@ pub trait Environment: Send + Sync + fmt::Debug {
 
     /// Who writes, for people: process and host.
     fn owner(&self) -> String;
+
+    /// The most memory that the process ever held, in bytes; `None` where the system does not tell.
+    fn peak_memory(&self) -> Option<u64> {
+        None
+    }
 
     /// Whether a writer may start a thread that syncs on time and answers requests. Without one its owner calls
     /// [`Writer::tick`](crate::log::Writer::tick).
@@ -41,6 +47,10 @@ impl Environment for SystemEnvironment {
             bytes = mixed.to_le_bytes();
         }
         bytes
+    }
+
+    fn peak_memory(&self) -> Option<u64> {
+        peak_memory()
     }
 
     fn owner(&self) -> String {

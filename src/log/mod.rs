@@ -1,7 +1,9 @@
 //! The engine: open, recover, append, mark, read, replace the manifest.
 
 pub(crate) mod chain;
+pub(crate) mod checks;
 mod compaction;
+pub(crate) mod drill;
 mod environment;
 mod error;
 mod frames;

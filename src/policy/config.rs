@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::calendar::{Period, Zone};
+use super::drill::Drills;
 
 pub use super::config_error::{ConfigError, ConfigFault};
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub compression: Compression,
     /// When events are synced to disk.
     pub durability: Durability,
+    /// When a writer's maintenance restores markers to see whether they can be.
+    pub drill: Drills,
     /// Whose days, weeks and months the time tiers follow.
     pub time_zone: Zone,
     /// How large an event segment grows before the next is begun, in bytes.
@@ -169,6 +172,7 @@ impl Default for Config {
             retention: Retention::default(),
             compression: Compression::default(),
             durability: Durability::default(),
+            drill: Drills::default(),
             time_zone: Zone::UTC,
             segment_bytes: 64 << 20,
         }

@@ -11,11 +11,13 @@ use super::config_error::{ConfigError, ConfigFault};
 use super::nearest::nearest;
 use super::units::parse_duration;
 
-pub(super) const TOP: &[&str] = &["compression", "durability", "retention", "segment", "tiers", "time_zone"];
+pub(super) const TOP: &[&str] =
+    &["compression", "drill", "durability", "retention", "segment", "tiers", "time_zone"];
 pub(super) const TIER: &[&str] = &["every", "every_nodes", "keep", "keep_within"];
 pub(super) const RETENTION: &[&str] = &["grace", "keep", "keep_events", "keep_newest", "tiered"];
 pub(super) const COMPRESSION: &[&str] = &["age", "enabled", "level"];
 pub(super) const SEGMENT: &[&str] = &["size"];
+pub(super) const DRILL: &[&str] = &["every", "markers", "max_duration"];
 pub(super) const DURABILITY: &[&str] = &["events", "interval"];
 
 /// Where each section's keys belong, to tell somebody who put one into another section.
@@ -24,6 +26,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("in a [tiers.NAME] section", TIER),
     ("in [retention]", RETENTION),
     ("in [compression]", COMPRESSION),
+    ("in [drill]", DRILL),
     ("in [segment]", SEGMENT),
     ("in durability = { … }", DURABILITY),
 ];

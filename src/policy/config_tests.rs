@@ -6,7 +6,8 @@ use super::calendar::{Period, Zone};
 use super::config::{
     Compression, Config, ConfigError, ConfigFault, Durability, Every, Keep, KeepEvents, Retention, Tier,
 };
-use super::config_section::{COMPRESSION, DURABILITY, RETENTION, SEGMENT, TIER, TOP};
+use super::config_section::{COMPRESSION, DRILL, DURABILITY, RETENTION, SEGMENT, TIER, TOP};
+use super::drill::{Choice, Drills};
 use crate::model::limits::{MAX_TIER_NAME_BYTES, MAX_TIERS};
 
 fn error(text: &str) -> ConfigError {
@@ -37,6 +38,10 @@ fn every_key_is_read() {
         level = 22
         [segment]
         size = "1 MiB"
+        [drill]
+        every = "12h"
+        markers = "tier:often"
+        max_duration = "5 min"
         "#,
     )
     .unwrap();
@@ -58,6 +63,11 @@ fn every_key_is_read() {
         },
         compression: Compression { enabled: false, age: Duration::from_hours(12), level: 22 },
         durability: Durability::Marker,
+        drill: Drills {
+            every: Some(Duration::from_hours(12)),
+            markers: Choice::Tier("often".to_owned()),
+            max_duration: Duration::from_mins(5),
+        },
         time_zone: Zone::parse("Europe/Berlin").unwrap(),
         segment_bytes: 1 << 20,
     };
@@ -67,7 +77,7 @@ fn every_key_is_read() {
 #[test]
 fn the_template_shows_every_key() {
     let template = Config::template();
-    for key in [TIER, RETENTION, COMPRESSION, SEGMENT, DURABILITY, TOP].concat() {
+    for key in [TIER, RETENTION, COMPRESSION, SEGMENT, DRILL, DURABILITY, TOP].concat() {
         assert!(template.contains(key), "{key}");
     }
     for (number, line) in template.lines().enumerate() {

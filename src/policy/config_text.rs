@@ -11,10 +11,14 @@ use super::config::{
 };
 use super::config_error::{ConfigError, ConfigFault};
 use super::config_section::{
-    COMPRESSION, DURABILITY, Entry, RETENTION, SEGMENT, Section, TIER, TOP, fault_at,
+    COMPRESSION, DRILL, DURABILITY, Entry, RETENTION, SEGMENT, Section, TIER, TOP, fault_at,
 };
+use super::drill::Drills;
 use super::units::{MAX_DURATION, parse_duration, parse_size};
 use crate::model::limits::{MAX_TIER_NAME_BYTES, MAX_TIERS};
+
+/// The shortest time between two drills.
+const MIN_EVERY: Duration = Duration::from_mins(1);
 
 /// Reads a whole file.
 pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -30,6 +34,7 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
         retention: top.get("retention").map_or(Ok(default.retention), |entry| retention(&entry))?,
         compression: top.get("compression").map_or(Ok(default.compression), |entry| compression(&entry))?,
         durability: top.get("durability").map_or(Ok(default.durability), |entry| durability(&entry))?,
+        drill: top.get("drill").map_or(Ok(default.drill), |entry| drills(&entry))?,
         time_zone: top.get("time_zone").map_or(Ok(default.time_zone), |entry| time_zone(&entry))?,
         segment_bytes: top.get("segment").map_or(Ok(default.segment_bytes), |entry| segment(&entry))?,
     })
@@ -157,6 +162,28 @@ fn durability(entry: &Entry<'_>) -> Result<Durability, ConfigError> {
         }
         _ => Err(entry.bad("\"each\", \"marker\" or { events = 1000, interval = \"1s\" }")),
     }
+}
+
+fn drills(entry: &Entry<'_>) -> Result<Drills, ConfigError> {
+    let section = entry.section(DRILL)?;
+    let default = Drills::default();
+    let every = section.get("every").map(|entry| match entry.value.as_str() {
+        Some("never") => Ok(None),
+        _ => entry
+            .duration_or("a duration such as \"1 day\", or \"never\"", MIN_EVERY..=MAX_DURATION)
+            .map(Some),
+    });
+    let markers = section.get("markers").map(|entry| {
+        let choice = entry.value.as_str().and_then(|text| text.parse().ok());
+        choice.ok_or_else(|| entry.bad("\"all\", \"random:N\" or \"tier:NAME\""))
+    });
+    let max_duration =
+        section.get("max_duration").map(|entry| entry.duration(Duration::from_millis(1)..=MAX_DURATION));
+    Ok(Drills {
+        every: every.unwrap_or(Ok(default.every))?,
+        markers: markers.unwrap_or(Ok(default.markers))?,
+        max_duration: max_duration.unwrap_or(Ok(default.max_duration))?,
+    })
 }
 
 fn time_zone(entry: &Entry<'_>) -> Result<Zone, ConfigError> {

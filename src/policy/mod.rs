@@ -13,6 +13,7 @@ mod config_section;
 #[cfg(test)]
 mod config_tests;
 mod config_text;
+pub mod drill;
 mod nearest;
 pub mod retention;
 #[cfg(test)]

@@ -21,6 +21,13 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// No more than this is read of what another writer says of itself.
 const OWNER_BYTES_MAX: u64 = 1024;
 
+/// The most memory that this process ever held, in bytes, as Linux tells it.
+pub(crate) fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 /// The files under one directory.
 ///
 /// The directory's own path may be or hold symbolic links, since its user chose it. Nothing below it may: a log

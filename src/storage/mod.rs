@@ -30,6 +30,8 @@ pub mod sim;
 
 #[cfg(unix)]
 pub use local::LocalStorage;
+#[cfg(unix)]
+pub(crate) use local::peak_memory;
 pub use sim::SimStorage;
 
 /// The file that carries the single writer's lock; it appears in [`Storage::list`] once somebody has locked.

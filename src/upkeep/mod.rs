@@ -1,4 +1,5 @@
 //! Looking after logs: works on them, decides nothing.
 
 pub mod copy;
+pub mod drill;
 pub mod verify;

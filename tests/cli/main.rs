@@ -12,6 +12,7 @@ mod basics;
 mod change;
 mod copy;
 mod documents;
+mod drill;
 mod inform;
 mod prune;
 mod restore;

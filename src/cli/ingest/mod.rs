@@ -107,7 +107,11 @@ pub(super) fn run(args: IngestArgs, context: &Context) -> Result<(), Failure> {
     let outcome = read_all(&inputs, &args, &writer, &stop, context, &mut total);
     let held = writer.status().map_or(0, |status| status.times_held);
     let last_marker = writer.status().ok().and_then(|status| status.last_marker);
+    let failure = writer.status().ok().and_then(|status| status.maintenance_failure);
     let closed = writer.close();
+    if let Some(failure) = failure {
+        context.out.warn(&failure);
+    }
     if held > 0 {
         context.out.warn(&format!(
             "{} events were earlier than the one before them: time in a log never runs backwards, so that one's counts",

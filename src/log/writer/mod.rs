@@ -334,6 +334,15 @@ impl Writer {
         self.shared.maintain(Wish { retention: true, ..Wish::default() })
     }
 
+    /// Restores markers to nowhere if the configuration says that it is time: what a thread of the writer does by itself.
+    /// Whether it was; what was found is in [`Status::maintenance_failure`], and on record for `stats`.
+    ///
+    /// # Errors
+    /// What kept it from beginning. The session goes on.
+    pub fn drill_if_due(&self) -> Result<bool> {
+        self.shared.drill_if_due()
+    }
+
     /// Drops markers: they are not listed any more, and can be had back by [`undelete`](Self::undelete) until their grace
     /// period is over. Pinned ones stay, whoever asks. Returns those that were dropped; durable on return.
     ///
@@ -425,7 +434,8 @@ pub struct Status {
     pub last_marker: Option<Marker>,
     /// How often an event's time, or the clock, was earlier than the last event and was held at it.
     pub times_held: u64,
-    /// Why the last maintenance failed, if it did; the log is as it was before it.
+    /// Why the last maintenance failed, if it did: the log is as it was before it. Or what is wrong by the last drill that
+    /// this session ran.
     pub maintenance_failure: Option<String>,
 }
 

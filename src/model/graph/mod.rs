@@ -16,12 +16,14 @@ mod index;
 mod load;
 mod names;
 mod resolve;
+mod sound;
 mod sums;
 mod table;
 mod undo;
 mod views;
 
 pub use changes::Changes;
+pub use sound::Unsound;
 pub use undo::Savepoint;
 pub use views::{AttrsView, EdgeView, ItemView, NodeView};
 
