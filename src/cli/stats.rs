@@ -38,8 +38,8 @@ pub(super) fn run(args: StatsArgs, context: &Context) -> Result<(), Failure> {
     }
     let log = context.open_log()?;
     let reader = context.reader_of(&log)?;
-    let (counts, damage) = counts_at_the_end(&reader)?;
-    let document = collect(&log, &reader, counts)?;
+    let end = End::of(&reader)?;
+    let document = collect(&log, &reader, &end)?;
     if context.json {
         context.out.json(&document)?;
     } else if args.prometheus {
@@ -48,17 +48,13 @@ pub(super) fn run(args: StatsArgs, context: &Context) -> Result<(), Failure> {
         let text = for_people(&document, &last_checks(&log), SystemEnvironment.now());
         context.out.data(&escaped(&text))?;
     }
-    match damage {
+    match end.damage {
         Some(damage) => Err(Failure::of(&damage)),
         None => soundness(&reader),
     }
 }
 
-fn collect(
-    log: &Log,
-    reader: &Reader,
-    (nodes, edges): (Option<u64>, Option<u64>),
-) -> Result<StatsDocument, Failure> {
+fn collect(log: &Log, reader: &Reader, end: &End) -> Result<StatsDocument, Failure> {
     let markers = documents(reader);
     let GraphKind { directed, multigraph } = reader.kind();
     let (usage, segments) = (log.usage()?, reader.segments());
@@ -69,8 +65,8 @@ fn collect(
         directed,
         multigraph,
         last_seq: reader.last_seq().0,
-        nodes,
-        edges,
+        nodes: end.nodes,
+        edges: end.edges,
         markers: count(&markers, reader),
         bytes: ByteTotals {
             total: usage.total,
@@ -96,21 +92,33 @@ fn newest(reader: &Reader) -> Option<&Marker> {
     reader.markers().iter().rfind(|marker| marker.expired.is_none())
 }
 
-/// What is alive after the last event; unknown if the log cannot be read to there, and why.
-fn counts_at_the_end(reader: &Reader) -> Result<((Option<u64>, Option<u64>), Option<Error>), Failure> {
-    let last = reader.last_seq();
-    if !reader.restorable().is_whole() {
-        return Ok(((None, None), None));
+/// What is alive after the last event; unknown if the log cannot be read to there.
+#[derive(Debug, Default)]
+struct End {
+    nodes: Option<u64>,
+    edges: Option<u64>,
+    /// Why it is not known, if events are damaged.
+    damage: Option<Error>,
+}
+
+impl End {
+    fn of(reader: &Reader) -> Result<Self, Failure> {
+        let last = reader.last_seq();
+        if !reader.restorable().is_whole() {
+            return Ok(Self::default());
+        }
+        let counts = match reader.markers().last().filter(|marker| marker.seq == last) {
+            Some(marker) => marker.counts,
+            None => match reader.restore_seq(last) {
+                Ok(restored) => restored.graph.counts(),
+                Err(damage) if damage.is_damage() => {
+                    return Ok(Self { damage: Some(damage), ..Self::default() });
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        Ok(Self { nodes: Some(counts.nodes), edges: Some(counts.edges), damage: None })
     }
-    let counts = match reader.markers().last().filter(|marker| marker.seq == last) {
-        Some(marker) => marker.counts,
-        None => match reader.restore_seq(last) {
-            Ok(restored) => restored.graph.counts(),
-            Err(damage) if damage.is_damage() => return Ok(((None, None), Some(damage))),
-            Err(error) => return Err(error.into()),
-        },
-    };
-    Ok(((Some(counts.nodes), Some(counts.edges)), None))
 }
 
 fn count(markers: &[MarkerDocument], reader: &Reader) -> MarkerTotals {
