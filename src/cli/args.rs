@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::failure::Failure;
 use super::{
     Context, compact, completions, copy, demo, drill, dump, ingest, init, list, man, mark, pin, prune,
-    restore, stats, undelete, verify,
+    restore, salvage, stats, undelete, verify,
 };
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
@@ -127,6 +127,7 @@ pub(super) enum Command {
     Undelete(undelete::UndeleteArgs),
     Compact(compact::CompactArgs),
     Copy(copy::CopyArgs),
+    Salvage(salvage::SalvageArgs),
     Dump(dump::DumpArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -150,6 +151,7 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
         Command::Undelete(args) => undelete::run(args, context),
         Command::Compact(args) => compact::run(args, context),
         Command::Copy(args) => copy::run(args, context),
+        Command::Salvage(args) => salvage::run(args, context),
         Command::Dump(args) => dump::run(args, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(args) => man::run(args, context),

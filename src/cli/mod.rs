@@ -24,6 +24,7 @@ mod pin;
 mod progress;
 mod prune;
 mod restore;
+mod salvage;
 mod stats;
 mod undelete;
 mod verify;

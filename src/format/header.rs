@@ -101,6 +101,14 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// Of a file whose envelope cannot be read.
+    pub(crate) fn unknown(number: u64) -> Self {
+        let (length, minor, incompatible, read_only, compatible) = (0, 0, 0, 0, 0);
+        Self { length, minor, incompatible, read_only, compatible, log_id: LogId::default(), number }
+    }
+}
+
+impl Prefix {
     /// Whether this build may only read the log.
     pub fn is_read_only(&self) -> bool {
         self.read_only & !KNOWN_READ_ONLY != 0

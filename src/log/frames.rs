@@ -1,6 +1,6 @@
 //! Reading the frames of a segment, one after the other, and telling a torn tail from damage.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use memchr::memmem;
@@ -13,7 +13,7 @@ use crate::format::header::{FileKind, MAX_SEGMENT_HEADER_BYTES, PREFIX_BYTES, Pr
 use crate::format::manifest::Manifest;
 use crate::format::segment::{SegmentHead, header_crc};
 use crate::format::{header, names};
-use crate::model::marker::Marker;
+use crate::model::marker::{GraphKind, Marker};
 use crate::model::position::{LogId, SegmentId, Seq};
 use crate::model::time::Timestamp;
 use crate::storage::{ReadFile, Storage};
@@ -84,6 +84,51 @@ impl Segment {
         Ok(Self { id, name: name.to_owned(), path, prefix, head, head_crc, file_len, file: Arc::from(file) })
     }
 
+    /// Opens a file of which no header can be read, by the tag that most of its frames have; `None` if it has no frame.
+    /// What a header would say of the segment is not known, and the first frame is found by [`Frames::resync`].
+    pub(crate) fn open_headless(
+        storage: &dyn Storage,
+        id: SegmentId,
+        name: &str,
+        kind: GraphKind,
+    ) -> Result<Option<Self>> {
+        let path = storage.location(name);
+        let file = storage.open(name).map_err(Error::io("open", path.clone()))?;
+        let file_len = file.len().map_err(Error::io("measure", path.clone()))?;
+        let mut segment = Self {
+            id,
+            name: name.to_owned(),
+            path,
+            prefix: Prefix::unknown(id.0),
+            head: SegmentHead {
+                created: Timestamp::MIN,
+                tag: 0,
+                kind,
+                first_seq: Seq(0),
+                time: Timestamp::MIN,
+                adopts: None,
+                rewrites: None,
+                writer: String::new(),
+                encryption: Vec::new(),
+                extensions: Vec::new(),
+            },
+            head_crc: 0,
+            file_len,
+            file: Arc::from(file),
+        };
+        let mut tags: HashMap<u64, u64> = HashMap::new();
+        each_header(&segment, 0, |_, place| {
+            let count = tags.entry(place.tag).or_default();
+            *count = count.saturating_add(1);
+            true
+        })?;
+        let most = tags.into_iter().max_by_key(|(_, count)| *count);
+        Ok(most.map(|(tag, _)| {
+            segment.head.tag = tag;
+            segment
+        }))
+    }
+
     /// Where the first frame begins.
     pub(crate) fn first_frame(&self) -> u64 {
         len_u64(self.prefix.length)
@@ -102,6 +147,18 @@ impl Segment {
             unpacked: Vec::new(),
             sealed: false,
         }
+    }
+
+    /// The payload of the frame at `offset`, which was read before and has this header.
+    pub(crate) fn payload(&self, offset: u64, header: &FrameHeader) -> Result<Vec<u8>> {
+        let mut stored = vec![0; usize::try_from(header.stored_len).unwrap_or(usize::MAX)];
+        let at = offset.saturating_add(len_u64(HEADER_BYTES));
+        self.file.read_exact_at(at, &mut stored).map_err(Error::io("read", self.path.clone()))?;
+        frame::check_payload(header, &stored).map_err(|fault| self.damage(offset, fault))?;
+        if header.compressed {
+            return frame::decompress(header, &stored).map_err(|fault| self.damage(offset, fault));
+        }
+        Ok(stored)
     }
 
     pub(crate) fn damage(&self, offset: u64, fault: Fault) -> Error {
@@ -377,10 +434,32 @@ pub(crate) fn examine_tail(segment: &Segment) -> Result<Tail> {
     Ok(Tail { claim, end, last_content, markers, torn, damage })
 }
 
+/// The highest claim in any sound header of the segment's frames.
+pub(crate) fn highest_claim(segment: &Segment) -> Result<u64> {
+    let mut highest = 0;
+    each_header(segment, 0, |at, place| {
+        if place.tag == segment.head.tag && place.synced <= at {
+            highest = highest.max(place.synced);
+        }
+        true
+    })?;
+    Ok(highest)
+}
+
 /// Whether a valid frame after `bad` says that the segment was durable beyond it.
 fn later_claim(segment: &Segment, bad: u64) -> Result<bool> {
+    let mut found = false;
+    each_header(segment, bad.saturating_add(1), |at, place| {
+        found = place.tag == segment.head.tag && place.synced > bad && place.synced <= at;
+        !found
+    })?;
+    Ok(found)
+}
+
+/// Goes through all bytes from `from` on that are a frame's header by magic and checksum, until `take` has enough.
+fn each_header(segment: &Segment, from: u64, mut take: impl FnMut(u64, frame::Place) -> bool) -> Result<()> {
     let finder = memmem::Finder::new(&MAGIC);
-    let mut at = bad.saturating_add(1);
+    let mut at = from;
     let mut chunk = Vec::new();
     while at.saturating_add(len_u64(HEADER_BYTES)) <= segment.file_len {
         let left = usize::try_from(segment.file_len.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -388,16 +467,14 @@ fn later_claim(segment: &Segment, bad: u64) -> Result<bool> {
         segment.file.read_exact_at(at, &mut chunk).map_err(Error::io("read", segment.path.clone()))?;
         for found in finder.find_iter(&chunk) {
             if let Ok(place) = frame::place(chunk.get(found..).unwrap_or_default())
-                && place.tag == segment.head.tag
-                && place.synced > bad
-                && place.synced <= at.saturating_add(len_u64(found))
+                && !take(at.saturating_add(len_u64(found)), place)
             {
-                return Ok(true);
+                return Ok(());
             }
         }
         // A header that begins near the end of this chunk is looked at again, whole, in the next.
         let step = chunk.len().saturating_sub(HEADER_BYTES.saturating_sub(1)).max(1);
         at = at.saturating_add(len_u64(step));
     }
-    Ok(false)
+    Ok(())
 }

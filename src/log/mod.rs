@@ -35,7 +35,7 @@ pub use stream::{StateAttrs, StateRow, StateStream};
 pub use usage::Usage;
 pub use writer::{Appended, MarkOptions, Status, Writer};
 
-pub(crate) use frames::{Segment, Step};
+pub(crate) use frames::{Segment, Step, highest_claim};
 pub(crate) use reader::check_marker;
 pub(crate) use replay::{Place, Replay, Until, Visitor};
 pub(crate) use store::{load, swap};

@@ -11,6 +11,7 @@ use crate::format::{Fault, header, names};
 use crate::model::marker::GraphKind;
 use crate::model::position::LogId;
 use crate::model::row::RowKind;
+use crate::model::time::Timestamp;
 use crate::storage::{ReadFile, Storage};
 
 /// An open snapshot segment: its header and its index. What it holds is read when it is asked for.
@@ -68,30 +69,32 @@ impl SnapshotFile {
 
     /// Opens the file `name`, whatever log it says it belongs to.
     pub(crate) fn open_as(storage: &dyn Storage, name: &str) -> Result<Self> {
-        let path = storage.location(name);
-        let file = storage.open(name).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::Missing { path: path.clone(), named_by: "the manifest" },
-            _ => Error::Io { action: "open", path: path.clone(), source: e },
-        })?;
-        let file_len = file.len().map_err(Error::io("measure", path.clone()))?;
-        let read = |offset: u64, len: usize| -> Result<Vec<u8>> {
-            let left = usize::try_from(file_len.saturating_sub(offset)).unwrap_or(usize::MAX);
-            let mut bytes = vec![0; len.min(left)];
-            file.read_exact_at(offset, &mut bytes).map_err(Error::io("read", path.clone()))?;
-            Ok(bytes)
-        };
-        let damage = |offset, fault| Error::Damage { path: path.clone(), offset: Some(offset), fault };
-        let prefix = header::prefix(FileKind::Snapshot, &read(0, PREFIX_BYTES)?, MAX_SEGMENT_HEADER_BYTES)
-            .map_err(|fault| damage(0, fault))?;
+        let opened = Opened::open(storage, name)?;
+        let prefix =
+            header::prefix(FileKind::Snapshot, &opened.read(0, PREFIX_BYTES)?, MAX_SEGMENT_HEADER_BYTES)
+                .map_err(|fault| opened.damage(0, fault))?;
         let (prefix, head) =
-            SnapshotHead::decode(&read(0, prefix.length)?).map_err(|fault| damage(0, fault))?;
-        let trailer_at = file_len.saturating_sub(len_u64(TRAILER_BYTES));
-        let trailer = Trailer::decode(&read(trailer_at, TRAILER_BYTES)?, file_len)
-            .map_err(|fault| damage(trailer_at, fault))?;
-        let stored = usize::try_from(trailer.footer_stored).unwrap_or(usize::MAX);
-        let footer = Footer::decode(&trailer, &read(trailer.footer_offset, stored)?, len_u64(prefix.length))
-            .map_err(|fault| damage(trailer.footer_offset, fault))?;
-        Ok(Self { path, prefix, head, footer, trailer, file_len, file })
+            SnapshotHead::decode(&opened.read(0, prefix.length)?).map_err(|fault| opened.damage(0, fault))?;
+        let (trailer, stored) = opened.index()?;
+        let footer = Footer::decode(&trailer, &stored, len_u64(prefix.length))
+            .map_err(|fault| opened.damage(trailer.footer_offset, fault))?;
+        Ok(opened.into_file(prefix, head, footer, trailer))
+    }
+
+    /// Opens a file of which no header can be read, by its index; `number` is that of its name.
+    pub(crate) fn open_headless(
+        storage: &dyn Storage,
+        name: &str,
+        number: u64,
+        kind: GraphKind,
+    ) -> Result<Self> {
+        let opened = Opened::open(storage, name)?;
+        let (trailer, stored) = opened.index()?;
+        let footer = Footer::decode_headless(&trailer, &stored)
+            .map_err(|fault| opened.damage(trailer.footer_offset, fault))?;
+        let head =
+            SnapshotHead { created: Timestamp::MIN, kind, encryption: Vec::new(), extensions: Vec::new() };
+        Ok(opened.into_file(Prefix::unknown(number), head, footer, trailer))
     }
 
     pub(crate) fn damage(&self, offset: u64, fault: Fault) -> Error {
@@ -132,5 +135,51 @@ impl SnapshotFile {
         }
         let blocks: Vec<&[u8]> = stored.iter().map(Vec::as_slice).collect();
         decode(chunk, &blocks, self.head.kind, increment).map_err(|fault| self.damage(chunk.offset, fault))
+    }
+}
+
+/// A file of which nothing was read yet.
+struct Opened {
+    path: String,
+    file: Box<dyn ReadFile>,
+    file_len: u64,
+}
+
+impl Opened {
+    fn open(storage: &dyn Storage, name: &str) -> Result<Self> {
+        let path = storage.location(name);
+        let file = storage.open(name).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::Missing { path: path.clone(), named_by: "the manifest" },
+            _ => Error::Io { action: "open", path: path.clone(), source: e },
+        })?;
+        let file_len = file.len().map_err(Error::io("measure", path.clone()))?;
+        Ok(Self { path, file, file_len })
+    }
+
+    /// At most `len` bytes: fewer where the file ends.
+    fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>> {
+        let left = usize::try_from(self.file_len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; len.min(left)];
+        self.file.read_exact_at(offset, &mut bytes).map_err(Error::io("read", self.path.clone()))?;
+        Ok(bytes)
+    }
+
+    /// The trailer, and the stored index.
+    fn index(&self) -> Result<(Trailer, Vec<u8>)> {
+        let trailer_at = self.file_len.saturating_sub(len_u64(TRAILER_BYTES));
+        let trailer = Trailer::decode(&self.read(trailer_at, TRAILER_BYTES)?, self.file_len)
+            .map_err(|fault| self.damage(trailer_at, fault))?;
+        let stored = usize::try_from(trailer.footer_stored).unwrap_or(usize::MAX);
+        let index = self.read(trailer.footer_offset, stored)?;
+        Ok((trailer, index))
+    }
+
+    fn damage(&self, offset: u64, fault: Fault) -> Error {
+        Error::Damage { path: self.path.clone(), offset: Some(offset), fault }
+    }
+
+    fn into_file(self, prefix: Prefix, head: SnapshotHead, footer: Footer, trailer: Trailer) -> SnapshotFile {
+        let Self { path, file, file_len } = self;
+        SnapshotFile { path, prefix, head, footer, trailer, file_len, file }
     }
 }

@@ -2,4 +2,5 @@
 
 pub mod copy;
 pub mod drill;
+pub mod salvage;
 pub mod verify;

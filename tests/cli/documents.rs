@@ -48,6 +48,7 @@ fn every_field_is_described_and_every_described_field_is_there() {
         ("## `restore`", &document(&["restore", "--dry-run", "--to", "seq:33"])),
         ("A segment:", &restore["segments"][0]),
         ("## `verify`", &document(&["verify"])),
+        ("## `salvage`", &document(&["salvage", "-o", crawl.beside("salvaged").to_str().unwrap()])),
         ("## `drill`", &document(&["drill"])),
         ("## `stats`", &stats),
         ("`markers`:", &stats["markers"]),

@@ -16,4 +16,5 @@ mod drill;
 mod inform;
 mod prune;
 mod restore;
+mod salvage;
 mod support;

@@ -294,6 +294,24 @@ impl Footer {
     /// # Errors
     /// [`Fault`] if it is not sound or contradicts itself.
     pub fn decode(trailer: &Trailer, stored: &[u8], blocks_from: u64) -> Result<Self, Fault> {
+        let footer = Self::parse(trailer, stored)?;
+        check::index(&footer, blocks_from, trailer.footer_offset)?;
+        Ok(footer)
+    }
+
+    /// As [`decode`](Self::decode), of a file of which it is not known where its blocks begin: they end with the index.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub(crate) fn decode_headless(trailer: &Trailer, stored: &[u8]) -> Result<Self, Fault> {
+        let footer = Self::parse(trailer, stored)?;
+        let chunks = footer.increments.iter().flat_map(|increment| &increment.chunks);
+        let blocks = chunks.fold(0_u64, |sum, chunk| sum.saturating_add(chunk.stored()));
+        check::index(&footer, trailer.footer_offset.saturating_sub(blocks), trailer.footer_offset)?;
+        Ok(footer)
+    }
+
+    fn parse(trailer: &Trailer, stored: &[u8]) -> Result<Self, Fault> {
         let what = "the index of a snapshot segment";
         let computed = crc32fast::hash(stored);
         if computed != trailer.footer_crc {
@@ -305,9 +323,7 @@ impl Footer {
             return Err(Fault::Length { what, found: u64::from(trailer.footer_raw), min: 1, max });
         }
         let raw = decompress(stored, raw_len, what)?;
-        let footer: Self = codec::from_bytes(&raw)?;
-        check::index(&footer, blocks_from, trailer.footer_offset)?;
-        Ok(footer)
+        Ok(codec::from_bytes(&raw)?)
     }
 }
 

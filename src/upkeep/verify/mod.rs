@@ -329,7 +329,7 @@ impl<'a> Inspection<'a> {
     }
 }
 
-fn finding(error: &Error) -> Finding {
+pub(super) fn finding(error: &Error) -> Finding {
     let path = error.path().unwrap_or_default();
     let mut message = error.to_string();
     let mut source = std::error::Error::source(error);

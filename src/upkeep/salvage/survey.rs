@@ -1,0 +1,287 @@
+//! What there is to be read: every file of the log, in force or not, frame by frame and increment by increment.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::Finding;
+use crate::codec::{self, len_u64};
+use crate::format::frame::{FrameHeader, FrameType};
+use crate::format::manifest::Manifest;
+use crate::format::names::{self, FileName, TRASH};
+use crate::log::{Error, Result, Segment, SnapshotFile, Step, highest_claim, load};
+use crate::model::marker::{GraphKind, Marker};
+use crate::model::position::{LogId, MarkerId, SegmentId, Seq};
+use crate::storage::{Storage, read_all};
+
+/// Largest manifest.
+const MAX_MANIFEST_BYTES: usize = codec::MAX_DOCUMENT_BYTES;
+
+/// A frame of events that can be read.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub(super) segment: usize,
+    pub(super) offset: u64,
+    pub(super) header: FrameHeader,
+}
+
+/// An increment whose place in the index can be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) file: usize,
+    pub(super) at: usize,
+    pub(super) from: Seq,
+    pub(super) to: Seq,
+}
+
+/// All that there is.
+#[derive(Debug)]
+pub(super) struct Survey {
+    pub(super) log_id: LogId,
+    pub(super) kind: GraphKind,
+    pub(super) segments: Vec<Segment>,
+    /// By the seq of their first event; of those that begin with the same, the one in force first.
+    pub(super) frames: Vec<Frame>,
+    pub(super) snapshots: Vec<SnapshotFile>,
+    pub(super) spans: Vec<Span>,
+    /// Those that are listed, or stand in frames behind what the manifest speaks of.
+    pub(super) markers: BTreeMap<MarkerId, Marker>,
+    pub(super) files: u64,
+    pub(super) faults: Vec<Finding>,
+}
+
+/// A file of the log, by name.
+struct Named {
+    /// As storage has it: with `trash/` before it, if it lies there.
+    path: String,
+    what: FileName,
+}
+
+pub(super) fn survey(storage: &dyn Storage) -> Result<Survey> {
+    let named = list(storage)?;
+    let mut faults = Vec::new();
+    let (manifest, id) = match load(storage) {
+        Ok(in_force) => (Some(in_force.manifest), Some(in_force.log_id)),
+        Err(error) if error.is_damage() || matches!(error, Error::NotALog { .. }) => {
+            let older = any_manifest(storage, &named);
+            if older.is_none() && !named.iter().any(|file| is_segment(file.what)) {
+                return Err(error);
+            }
+            faults.push(super::finding(&error));
+            older.map_or((None, None), |(manifest, id)| (Some(manifest), Some(id)))
+        }
+        Err(error) => return Err(error),
+    };
+    let (log_id, kind) = match (&manifest, id) {
+        (Some(manifest), Some(id)) => (id, manifest.kind),
+        _ => most_frequent(storage, &named).ok_or_else(|| Error::NotALog { path: storage.location("") })?,
+    };
+    let mut survey = Survey {
+        log_id,
+        kind,
+        segments: Vec::new(),
+        frames: Vec::new(),
+        snapshots: Vec::new(),
+        spans: Vec::new(),
+        markers: BTreeMap::new(),
+        files: len_u64(named.len()),
+        faults,
+    };
+    survey.read_segments(storage, &named, manifest.as_ref())?;
+    survey.read_snapshots(storage, &named)?;
+    if let Some(manifest) = &manifest {
+        survey.missing(storage, &named, manifest);
+        // The manifest's word holds for those that it lists; those before its position that it does not list are gone.
+        survey.markers.retain(|id, _| *id >= manifest.next_marker);
+        survey.markers.extend(manifest.markers.iter().map(|marker| (marker.id, marker.clone())));
+    }
+    Ok(survey)
+}
+
+fn is_segment(what: FileName) -> bool {
+    matches!(what, FileName::Events(_) | FileName::Snapshot(_))
+}
+
+/// All files with names of ours, those in the trash last.
+fn list(storage: &dyn Storage) -> Result<Vec<Named>> {
+    let mut named = Vec::new();
+    for dir in ["", TRASH] {
+        let entries = match storage.list(dir) {
+            Ok(entries) => entries,
+            Err(_) if dir == TRASH => continue,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::NotALog { path: storage.location("") });
+            }
+            Err(e) => return Err(Error::io("list", storage.location(dir))(e)),
+        };
+        for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
+            if let Some(what) = names::parse(&entry.name) {
+                let path = if dir.is_empty() { entry.name.clone() } else { format!("{dir}/{}", entry.name) };
+                named.push(Named { path, what });
+            }
+        }
+    }
+    Ok(named)
+}
+
+/// The newest manifest that is sound, whether CURRENT names it or not.
+fn any_manifest(storage: &dyn Storage, named: &[Named]) -> Option<(Manifest, LogId)> {
+    let mut found: Option<(Manifest, LogId)> = None;
+    for file in named.iter().filter(|file| matches!(file.what, FileName::Manifest(_))) {
+        let Ok(bytes) = read_all(storage, &file.path, MAX_MANIFEST_BYTES) else { continue };
+        let Ok((prefix, manifest)) = Manifest::decode(&bytes) else { continue };
+        if found.as_ref().is_none_or(|(newest, _)| newest.generation < manifest.generation) {
+            found = Some((manifest, prefix.log_id));
+        }
+    }
+    found
+}
+
+/// The log and the kind of graph that most segments say they are of.
+fn most_frequent(storage: &dyn Storage, named: &[Named]) -> Option<(LogId, GraphKind)> {
+    let mut said: HashMap<(LogId, (bool, bool)), u64> = HashMap::new();
+    for file in named {
+        let found = match file.what {
+            FileName::Events(id) => Segment::open_as(storage, id, &file.path)
+                .ok()
+                .map(|segment| (segment.prefix.log_id, segment.head.kind)),
+            FileName::Snapshot(_) => SnapshotFile::open_as(storage, &file.path)
+                .ok()
+                .map(|file| (file.prefix.log_id, file.head.kind)),
+            _ => None,
+        };
+        if let Some((id, kind)) = found {
+            let count = said.entry((id, (kind.directed, kind.multigraph))).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    let ((id, (directed, multigraph)), _) = said.into_iter().max_by_key(|(said, count)| (*count, said.0))?;
+    Some((id, GraphKind { directed, multigraph }))
+}
+
+impl Survey {
+    fn read_segments(
+        &mut self,
+        storage: &dyn Storage,
+        named: &[Named],
+        manifest: Option<&Manifest>,
+    ) -> Result<()> {
+        let mut opened = Vec::new();
+        for file in named {
+            let FileName::Events(id) = file.what else { continue };
+            let error = match Segment::open_as(storage, id, &file.path) {
+                Ok(segment) if segment.prefix.log_id != self.log_id => {
+                    let found = segment.prefix.log_id;
+                    let fault = crate::format::Fault::ForeignLog { expected: self.log_id, found };
+                    self.faults.push(super::finding(&segment.damage(0, fault)));
+                    continue;
+                }
+                Ok(segment) => {
+                    opened.push(segment);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            self.faults.push(super::finding(&error));
+            if let Ok(Some(segment)) = Segment::open_headless(storage, id, &file.path, self.kind) {
+                opened.push(segment);
+            }
+        }
+        // What a segment's successor adopted of it: that much counts, whatever stands behind.
+        let adopted: HashMap<SegmentId, u64> = opened
+            .iter()
+            .filter_map(|segment| segment.head.adopts.or(segment.head.rewrites))
+            .map(|adopted| (adopted.id, adopted.length))
+            .collect();
+        for segment in opened {
+            let entry = manifest.and_then(|manifest| manifest.segments.iter().find(|e| e.id == segment.id));
+            let in_trash = segment.name.starts_with(TRASH);
+            let counts = match (entry, adopted.get(&segment.id)) {
+                (Some(entry), _) if !in_trash => entry.end.map_or(u64::MAX, |end| end.length),
+                (_, Some(length)) => *length,
+                // Nothing says how much of it counts: what it says itself was durable.
+                _ if manifest.is_some() => highest_claim(&segment)?,
+                _ => u64::MAX,
+            };
+            self.read_frames(segment, counts)?;
+        }
+        self.frames.sort_by_key(|frame| frame.header.first_seq);
+        Ok(())
+    }
+
+    fn read_frames(&mut self, segment: Segment, counts: u64) -> Result<()> {
+        let at = self.segments.len();
+        let mut frames = segment.frames(counts);
+        let headless = segment.prefix.length == 0;
+        let mut more = !headless || frames.resync()?;
+        while more {
+            match frames.step()? {
+                Step::Frame { offset, header, payload } => match header.frame_type {
+                    FrameType::Events => self.frames.push(Frame { segment: at, offset, header }),
+                    FrameType::Marker => {
+                        if let Ok(marker) = codec::from_bytes::<Marker>(payload) {
+                            self.markers.insert(marker.id, marker);
+                        }
+                    }
+                    FrameType::SyncNote | FrameType::Seal => {}
+                },
+                Step::End => more = false,
+                Step::Bad { offset, fault } => {
+                    let error = segment.damage(offset, fault);
+                    more = frames.resync()?;
+                    // Bytes at the end of the last segment that no frame follows were never acknowledged, or cannot be
+                    // told from such.
+                    if more || counts < u64::MAX {
+                        self.faults.push(super::finding(&error));
+                    }
+                }
+            }
+        }
+        self.segments.push(segment);
+        Ok(())
+    }
+
+    fn read_snapshots(&mut self, storage: &dyn Storage, named: &[Named]) -> Result<()> {
+        for file in named {
+            let FileName::Snapshot(id) = file.what else { continue };
+            let opened = match SnapshotFile::open_as(storage, &file.path) {
+                Ok(snapshot) if snapshot.prefix.log_id != self.log_id => {
+                    let found = snapshot.prefix.log_id;
+                    let fault = crate::format::Fault::ForeignLog { expected: self.log_id, found };
+                    self.faults.push(super::finding(&snapshot.damage(0, fault)));
+                    continue;
+                }
+                Ok(snapshot) => snapshot,
+                Err(error) => {
+                    self.faults.push(super::finding(&error));
+                    match SnapshotFile::open_headless(storage, &file.path, id.0, self.kind) {
+                        Ok(snapshot) => snapshot,
+                        Err(error) if error.is_damage() => continue,
+                        Err(error) => return Err(error),
+                    }
+                }
+            };
+            let place = self.snapshots.len();
+            let spans = opened.footer.increments.iter().enumerate().map(|(at, increment)| Span {
+                file: place,
+                at,
+                from: increment.from.seq,
+                to: increment.to.seq,
+            });
+            self.spans.extend(spans);
+            self.snapshots.push(opened);
+        }
+        self.spans.sort_by_key(|span| (span.to, std::cmp::Reverse(span.from)));
+        Ok(())
+    }
+
+    /// Notes the files that the manifest names and that are not there.
+    fn missing(&mut self, storage: &dyn Storage, named: &[Named], manifest: &Manifest) {
+        let events = manifest.segments.iter().map(|entry| names::events(entry.id));
+        let snapshots = manifest.snapshots.iter().map(|entry| names::snapshot(entry.id));
+        for name in events.chain(snapshots) {
+            if !named.iter().any(|file| file.path == name) {
+                let missing = Error::Missing { path: storage.location(&name), named_by: "the manifest" };
+                self.faults.push(super::finding(&missing));
+            }
+        }
+    }
+}
