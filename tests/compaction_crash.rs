@@ -1,11 +1,15 @@
 //! Power cuts and failing calls at every storage call of retention and compaction, and what is left after each.
 //!
-//! `SNAPLOG_EXHAUSTIVE=1` tries every call with many more fates; without it every call with a few.
+//! `SNAPLOG_EXHAUSTIVE=1` tries every call with every subset of what was not synced; without it every call with a few.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+#[path = "common/fates.rs"]
+mod fates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use fates::{Visits, exhaustive};
 use snaplog::model::graph::Changes;
 use snaplog::storage::SimStorage;
 use snaplog::storage::sim::{Fault, FaultSpan};
@@ -186,10 +190,6 @@ fn go_on(world: &World, told: &Told, before: &Before, what: &str) {
     check(world, told, before, &format!("{what}, then compacted"));
 }
 
-fn exhaustive() -> bool {
-    std::env::var_os("SNAPLOG_EXHAUSTIVE").is_some()
-}
-
 /// How many storage calls the whole work takes.
 fn calls(base: &World) -> u64 {
     let world = base.fork();
@@ -218,21 +218,18 @@ fn a_power_cut_at_any_call_costs_no_marker_that_is_kept() {
     let before = Before::new(&base);
     let calls = calls(&base);
     assert!(calls > 100, "{calls}");
-    let seeds = if exhaustive() { 50 } else { 1 };
+    let mut visits = Visits::default();
     for call in 1..=calls {
-        for fate in 0..seeds + 2 {
-            let world = base.fork();
-            let mut told = Told::default();
-            world.storage.crash_at_call(world.storage.calls() + call);
-            let _ = work(&world, &mut told);
-            match fate {
-                0 => world.storage.crash_all_lost(),
-                1 => world.storage.crash_all_survive(),
-                seed => world.storage.crash_seeded(seed * 1000 + call),
-            }
-            go_on(&world, &told, &before, &format!("call {call} of {calls}, fate {fate}"));
-        }
+        let world = base.fork();
+        let mut told = Told::default();
+        world.storage.crash_at_call(world.storage.calls() + call);
+        let _ = work(&world, &mut told);
+        visits.cut(&world.storage, &(told.durable, told.kept.len()), |disk, fates| {
+            let left = World { storage: disk.clone(), environment: world.environment.clone() };
+            go_on(&left, &told, &before, &format!("call {call} of {calls}, {fates}"));
+        });
     }
+    visits.say("retention, undelete, pin, append, fold, merge, rewrite, compress, drop");
 }
 
 #[test]
