@@ -11,6 +11,7 @@
     reason = "these are tests, helpers among them: they look at what is on disk, break it, and panic"
 )]
 
+mod full_disk;
 mod kill;
 mod kill_upkeep;
 mod mounts;
