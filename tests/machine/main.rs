@@ -14,8 +14,10 @@
 mod full_disk;
 mod kill;
 mod kill_upkeep;
+mod lock;
 mod mounts;
 mod power;
 mod read_only;
+mod readers;
 mod story;
 mod support;
