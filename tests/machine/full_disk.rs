@@ -158,7 +158,7 @@ fn newest_manifest(log: &Path) -> u64 {
 }
 
 /// A session that was killed after it had written something.
-fn die_in_a_session(path: &Path) {
+pub(crate) fn die_in_a_session(path: &Path) {
     let mut command = snaplog(path);
     let mut child = command.arg("ingest").stdin(Stdio::piped()).spawn().unwrap();
     let before = Log::open(path).unwrap().reader().unwrap().last_seq();

@@ -19,8 +19,13 @@ const CONFIG: &str = "[tiers.few]\nevery_nodes = 25\nkeep = 5\n\
 
 /// A crawl in several segments that nothing was ever folded or dropped of.
 pub(crate) fn crawl(dir: &Path) -> PathBuf {
+    crawl_of(dir, usize::MAX)
+}
+
+/// As much of it as the first so many events give.
+pub(crate) fn crawl_of(dir: &Path, events: usize) -> PathBuf {
     let (path, input) = (dir.join("crawl"), dir.join("events.ndjson"));
-    std::fs::write(&input, debian()).unwrap();
+    std::fs::write(&input, debian().split_inclusive('\n').take(events).collect::<String>()).unwrap();
     Log::init(&path, GraphKind { directed: true, multigraph: false }).unwrap();
     // While a writer reads it in, it keeps everything.
     let keeps_all = CONFIG.replace("\"none\"", "\"all\"").replace("keep = 5", "").replace("keep = 4", "");

@@ -12,6 +12,7 @@
 )]
 
 mod full_disk;
+mod inject;
 mod kill;
 mod kill_upkeep;
 mod lock;
@@ -20,4 +21,5 @@ mod power;
 mod read_only;
 mod readers;
 mod story;
+mod strace;
 mod support;
