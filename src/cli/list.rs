@@ -203,12 +203,27 @@ pub(super) fn soundness(reader: &Reader) -> Result<(), Failure> {
     if let Some(damage) = reader.damage() {
         return Err(Failure::of(damage));
     }
-    if !reader.restorable().is_whole() {
-        let message = "files of the log are missing or damaged: not every marker can be restored";
-        let hint = "`snaplog verify` lists every damaged place and the markers that are still good";
-        return Err(Report::new(Exit::Damage, "missing", message).hint(hint).into());
+    let restorable = reader.restorable();
+    if restorable.is_whole() {
+        return Ok(());
     }
-    Ok(())
+    Err(not_whole(restorable.fault(), "not every marker can be restored"))
+}
+
+/// That files of the log are not what they should be, and what that costs.
+pub(super) fn not_whole(fault: Option<&Error>, cost: &str) -> Failure {
+    let message = format!("files of the log are missing or damaged: {cost}");
+    let hint = "`snaplog verify` lists every damaged place and the markers that are still good";
+    let report = Report::new(Exit::Damage, "missing", message).hint(hint);
+    match fault {
+        // The system would not let us look: nothing is known of what the file holds.
+        Some(fault) if !fault.is_damage() => Failure::of(fault),
+        Some(fault) => match fault.path() {
+            Some(path) => report.path(path).caused_by(fault).into(),
+            None => report.caused_by(fault).into(),
+        },
+        None => report.into(),
+    }
 }
 
 /// A word for a shell to read back.

@@ -1,6 +1,6 @@
 //! What can go wrong with a log: a fact, a place, a way out.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use crate::format::Fault;
@@ -300,7 +300,15 @@ impl Error {
             Self::Locked { .. } => {
                 "wait until it ends; `mark`, `pin`, `list`, `restore` and `verify` work meanwhile".to_owned()
             }
+            Self::Poisoned { cause } if cause.is_full_disk() => {
+                "make room on that disk, then open the log again: everything acknowledged is in it".to_owned()
+            }
             Self::Poisoned { .. } => "open the log again: everything acknowledged is in it".to_owned(),
+            full if full.is_full_disk() => {
+                "make room on that disk; as soon as a new manifest fits (the size of the one in force and some KiB), \
+                 `snaplog compact --now` makes more, by removing what is in the trash"
+                    .to_owned()
+            }
             Self::NoAnswer { .. } => "try again; the process may be stopped".to_owned(),
             Self::Config { source, .. } => return source.hint.clone(),
             Self::Selector(source) => return source.hint(),
@@ -320,6 +328,12 @@ impl Error {
             }
             _ => return None,
         })
+    }
+
+    /// Whether there was no room on the disk for what was to be written.
+    fn is_full_disk(&self) -> bool {
+        let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
+        matches!(self, Self::Io { source, .. } if kinds.contains(&source.kind()))
     }
 
     /// The same damage, told once more.

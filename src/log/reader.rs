@@ -13,7 +13,6 @@ use super::store::Shared;
 use super::stream::StateStream;
 use super::view::{Piece, View};
 use crate::format::Fault;
-use crate::format::manifest::SnapshotEntry;
 use crate::format::names;
 use crate::model::graph::Graph;
 use crate::model::history::{self, Digest};
@@ -370,25 +369,21 @@ impl Reader {
 
     /// The positions that can be restored as far as a quick look tells: all files there, with sound headers and in full
     /// length. Not a proof: that is `verify`.
+    ///
+    /// Where compaction took a file away meanwhile, it goes by the manifest that is in force by then.
     pub fn restorable(&self) -> Restorable {
-        let (storage, log_id) = (self.view.storage.as_ref(), self.log_id());
-        let manifest = &self.view.in_force.manifest;
-        let sound =
-            |entry: &&SnapshotEntry| SnapshotFile::open(storage, log_id, manifest.kind, entry).is_ok();
-        let sound: HashSet<_> = manifest.snapshots.iter().filter(sound).map(|entry| entry.id).collect();
-        let all = sound.len() == manifest.snapshots.len();
-        let (mut increments, _) = spans::spans(manifest);
-        increments.retain(|increment| sound.contains(&increment.file));
-        let whole = |piece: &&Piece| {
-            let opened = Segment::open(storage, log_id, piece.id);
-            opened.and_then(|segment| segment.check_length(piece.length)).is_ok()
-        };
-        let first = self.view.kept_from();
-        let last = self.view.pieces.iter().take_while(whole).last();
-        let last =
-            last.map_or(Seq(first.0.saturating_sub(1)), |piece| Seq(piece.next_seq.0.saturating_sub(1)));
-        let is_whole = all && last == self.last_seq() && self.view.damage.is_none();
-        Restorable { reach: Reachable::new(&increments), first, last, is_whole }
+        let mut found = restorable(&self.view);
+        let mut generation = self.view.in_force.manifest.generation;
+        while matches!(found.fault(), Some(Error::Missing { .. })) {
+            match View::for_reading(Arc::clone(&self.view.storage)) {
+                Ok(newer) if newer.in_force.manifest.generation != generation => {
+                    generation = newer.in_force.manifest.generation;
+                    found = restorable(&newer);
+                }
+                _ => break,
+            }
+        }
+        found
     }
 }
 
@@ -399,6 +394,7 @@ pub struct Restorable {
     first: Seq,
     last: Seq,
     is_whole: bool,
+    fault: Option<Arc<Error>>,
 }
 
 impl Restorable {
@@ -407,10 +403,46 @@ impl Restorable {
         self.is_whole
     }
 
+    /// The first thing that was found to be wrong with a file: it is missing, damaged, or cannot be read.
+    pub fn fault(&self) -> Option<&Error> {
+        self.fault.as_deref()
+    }
+
     /// Whether the state right after an event can be.
     pub fn contains(&self, seq: Seq) -> bool {
         self.reach.contains(seq, self.first, self.last)
     }
+}
+
+fn restorable(view: &View) -> Restorable {
+    let (storage, in_force) = (view.storage.as_ref(), &view.in_force);
+    let (log_id, manifest) = (in_force.log_id, &in_force.manifest);
+    let mut fault = None;
+    let mut is_sound = |outcome: Result<()>| match outcome {
+        Ok(()) => true,
+        Err(error) => {
+            fault.get_or_insert(Arc::new(error));
+            false
+        }
+    };
+    let (mut increments, _) = spans::spans(manifest);
+    let mut sound: HashSet<_> = HashSet::new();
+    for entry in &manifest.snapshots {
+        if is_sound(SnapshotFile::open(storage, log_id, manifest.kind, entry).map(drop)) {
+            sound.insert(entry.id);
+        }
+    }
+    let all = sound.len() == manifest.snapshots.len();
+    increments.retain(|increment| sound.contains(&increment.file));
+    let mut whole = |piece: &&Piece| {
+        let opened = Segment::open(storage, log_id, piece.id);
+        is_sound(opened.and_then(|segment| segment.check_length(piece.length)))
+    };
+    let first = view.kept_from();
+    let last = view.pieces.iter().take_while(&mut whole).last();
+    let last = last.map_or(Seq(first.0.saturating_sub(1)), |piece| Seq(piece.next_seq.0.saturating_sub(1)));
+    let is_whole = all && last == view.last_seq() && view.damage.is_none();
+    Restorable { reach: Reachable::new(&increments), first, last, is_whole, fault }
 }
 
 /// Where a replay of events has to begin to get to `until`, and the increments that lead there.

@@ -132,7 +132,10 @@ pub(crate) fn prepare(
     }
     let name = names::manifest(manifest.generation);
     let mut written = write_new(storage, &name, &bytes);
-    if written.as_ref().is_err_and(is_full) {
+    // A manifest that has its name already failed at the sync of the directory. The kernel may have dropped what else
+    // waited for that sync, the name of a new segment, say, and the next one would report success all the same.
+    let is_nameless = || storage.open(&name).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+    if written.as_ref().is_err_and(is_full) && is_nameless() {
         // A full disk: the manifest before the one in force makes room for the new one. It is only a spare.
         for spare in generations.iter().filter(|generation| Some(**generation) != expected) {
             let _ = storage.remove(&names::manifest(*spare));

@@ -1,5 +1,7 @@
 //! A consistent view of a log: which bytes of which segments count, and all markers.
 
+use std::sync::Arc;
+
 use super::error::{Error, Result};
 use super::frames::{Segment, Tail, examine_tail};
 use super::spans;
@@ -51,8 +53,19 @@ pub(crate) enum TailRule {
 impl View {
     /// Looks at a log as a reader does.
     pub(crate) fn for_reading(storage: Shared) -> Result<Self> {
-        let in_force = load(storage.as_ref())?;
-        Self::new(storage, in_force, TailRule::Shown)
+        let mut in_force = load(storage.as_ref())?;
+        loop {
+            let generation = in_force.manifest.generation;
+            let view = Self::new(Arc::clone(&storage), in_force, TailRule::Shown)?;
+            if !matches!(view.damage, Some(Error::Missing { .. })) {
+                return Ok(view);
+            }
+            // A session may have ended since the manifest was read, and a compaction have taken its segment away.
+            in_force = load(storage.as_ref())?;
+            if in_force.manifest.generation == generation {
+                return Ok(view);
+            }
+        }
     }
 
     pub(crate) fn new(storage: Shared, in_force: InForce, rule: TailRule) -> Result<Self> {

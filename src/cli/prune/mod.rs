@@ -51,9 +51,12 @@ pub(super) struct PruneArgs {
 /// Prunes the log.
 pub(super) fn run(args: PruneArgs, context: &Context) -> Result<(), Failure> {
     let log = context.open_log()?;
-    // By a file that cannot be read nothing is dropped, by defaults that nobody asked for neither.
-    log.config()?;
-    let reader = context.reader_of(&log)?;
+    let reader = log.reader()?;
+    // By a file that cannot be read nothing is dropped, by defaults that nobody asked for neither. It is the reader that
+    // must have read it: another look at the file may end in another way.
+    if let Some(fault) = reader.config_fault() {
+        return Err(Failure::of(fault));
+    }
     soundness(&reader)?;
     let plan = Plan::new(&reader, log.environment().now(), args.now, log.usage()?.trash);
     if !context.json {

@@ -3,7 +3,8 @@
 use snaplog::policy::selector::Choice;
 use snaplog::{Marker, Reader, Restored, Selector, Seq, Timestamp};
 
-use crate::cli::failure::{Exit, Failure, Report};
+use crate::cli::failure::Failure;
+use crate::cli::list::not_whole;
 
 /// A point of a log.
 #[derive(Debug)]
@@ -88,9 +89,7 @@ impl<'a> Aim<'a> {
                 // It is folded away: a restore fails at once, and knows best why.
                 return self.restore(reader).map(drop);
             }
-            let message = format!("files of the log are missing or damaged: event {seq} cannot be restored");
-            let hint = "`snaplog verify` lists every damaged place and the markers that are still good";
-            return Err(Report::new(Exit::Damage, "missing", message).hint(hint).into());
+            return Err(not_whole(restorable.fault(), &format!("event {seq} cannot be restored")));
         }
         Ok(())
     }

@@ -114,10 +114,15 @@ impl Inspection<'_> {
     }
 
     fn checksums_of(&mut self, piece: &Piece, mut history: Option<&mut History>) -> Result<()> {
-        let Ok(segment) = Segment::open(self.view.storage.as_ref(), self.view.in_force.log_id, piece.id)
-        else {
-            // Noted by the outline.
-            return Ok(());
+        let opened = Segment::open(self.view.storage.as_ref(), self.view.in_force.log_id, piece.id);
+        let segment = match opened {
+            Ok(segment) => segment,
+            // The outline has noted it, unless it went since.
+            Err(error) if error.is_damage() => {
+                self.cut(&error, Seq(piece.first_seq.0.saturating_sub(1)));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         };
         let mut frames = segment.frames(piece.length);
         let mut last_good = None;

@@ -17,12 +17,15 @@ use serde::Serialize;
 pub use history::Expected;
 
 use crate::format::names;
-use crate::log::{Environment, Error, Log, Result, View};
+use crate::log::{Environment, Error, Log, Result, View, load};
 use crate::model::history::Digest;
 use crate::model::marker::Marker;
-use crate::model::position::{MarkerId, Seq};
+use crate::model::position::{Generation, MarkerId, Seq};
 use crate::model::time::Timestamp;
 use crate::storage::Storage;
+
+/// How often a log is looked at anew, because it was changed under our hands.
+const MAX_ATTEMPTS: u32 = 20;
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -141,17 +144,19 @@ pub fn verify_expecting(
     expected: &[Digest],
 ) -> Result<Report> {
     let clock = Clock { environment, began: environment.now() };
-    let mut outcome = attempt(storage, clock, options, expected);
-    // Between looking at the manifest and at the directory a live writer may have gone on to another segment.
-    for _ in 0..5 {
-        match &outcome {
-            Ok(report) if report.faults.iter().any(|f| f.kind == "newer-than-manifest") => {
-                outcome = attempt(storage, clock, options, expected);
-            }
-            _ => break,
+    let mut attempts = 1;
+    loop {
+        let (report, looked_at) = attempt(storage, clock, options, expected)?;
+        let has = |kind: &str| report.faults.iter().any(|fault| fault.kind == kind);
+        // A compaction may have put another manifest in force, and taken away the files that only the older one names.
+        let went_by = has("missing")
+            && load(storage.as_ref()).is_ok_and(|now| looked_at != Some(now.manifest.generation));
+        // Between looking at the manifest and at the directory a live writer may have gone on to another segment.
+        if attempts >= MAX_ATTEMPTS || !(went_by || has("newer-than-manifest") && attempts <= 5) {
+            return Ok(report);
         }
+        attempts += 1;
     }
-    outcome
 }
 
 /// How long it has taken so far.
@@ -172,15 +177,16 @@ impl Clock<'_> {
     }
 }
 
+/// Looks once; with the generation of the manifest that it went by, if there was one that could be read.
 fn attempt(
     storage: &Arc<dyn Storage>,
     clock: Clock<'_>,
     options: Options,
     expected: &[Digest],
-) -> Result<Report> {
+) -> Result<(Report, Option<Generation>)> {
     let view = match View::for_reading(Arc::clone(storage)) {
         Ok(view) => view,
-        Err(error) if error.is_damage() => return Ok(unreadable(options, clock, &error)),
+        Err(error) if error.is_damage() => return Ok((unreadable(options, clock, &error), None)),
         Err(error) => return Err(error),
     };
     let mut inspection = Inspection::new(&view, clock, options.max_duration);
@@ -198,7 +204,7 @@ fn attempt(
             inspection.history(expected)?;
         }
     }
-    Ok(inspection.report(options.level))
+    Ok((inspection.report(options.level), Some(view.in_force.manifest.generation)))
 }
 
 /// The report on a log whose CURRENT or manifest cannot be read: nothing else can be said.

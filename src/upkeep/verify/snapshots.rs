@@ -28,8 +28,15 @@ impl Inspection<'_> {
     pub(super) fn checksums_of_snapshots(&mut self) -> Result<()> {
         let view = self.view;
         for entry in &view.in_force.manifest.snapshots {
-            // One that cannot be opened is noted by the outline.
-            let Ok(file) = self.open_snapshot(entry) else { continue };
+            let file = match self.open_snapshot(entry) {
+                Ok(file) => file,
+                // The outline has noted it, unless it went since.
+                Err(error) if error.is_damage() => {
+                    self.lose_file(&error, entry.id);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let (clock, limit) = (self.clock, self.limit);
             let proven =
                 prove(
