@@ -3,7 +3,7 @@
 
 use snaplog::model::graph::Graph;
 use snaplog::upkeep::verify::{Level, Options, verify};
-use snaplog::{CompactOptions, Config, Event, GraphKind, Log, Timestamp};
+use snaplog::{CompactOptions, Config, Event, GraphKind, Log, MarkOptions, Timestamp};
 
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
@@ -154,4 +154,37 @@ fn a_fold_does_not_judge_rows_that_it_has_not_fetched() {
     session(&[&[3]], 4);
     let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
     assert!(report.sound && report.markers_good >= 4, "{report:#?}");
+}
+
+/// Two markers at one event, at different times, and the events before them folded: what is left of the segment begins with
+/// the first of the two, and so at its time.
+#[test]
+fn a_segment_that_is_cut_at_two_markers_begins_at_the_time_of_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::init(dir.path().join("log"), GraphKind::default()).unwrap();
+    let text = "[tiers.rare]\nevery_nodes = 1000000\n[retention]\nkeep_events = \"none\"\n";
+    std::fs::write(dir.path().join("log/snaplog.toml"), text).unwrap();
+    let writer = log.writer().unwrap();
+    let at = |seconds: i64| Timestamp(1_767_225_600_000_000 + seconds * 1_000_000);
+    for n in 0..500_i64 {
+        writer.append_at(&Event::node(n).with("text", "x".repeat(100)), at(n)).unwrap();
+        if n == 400 {
+            writer.mark_at(&MarkOptions::labelled("first"), at(450)).unwrap();
+            writer.mark_at(&MarkOptions::labelled("second"), at(460)).unwrap();
+        }
+    }
+    writer.close().unwrap();
+    let done =
+        log.compact(CompactOptions { now: true, thorough: true, ..CompactOptions::default() }).unwrap();
+    assert!(done.bytes_folded > 0, "{done:?}");
+    let report = verify(&log, Options { level: Level::Replay, max_duration: None }).unwrap();
+    assert!(report.sound, "{report:#?}");
+    let reader = log.reader().unwrap();
+    let segments = reader.segments();
+    let events = segments.iter().find(|segment| segment.file.starts_with("events-")).unwrap();
+    assert_eq!(events.from.0, 402, "it was not cut: {segments:?}");
+    for marker in reader.markers() {
+        reader.restore(marker).unwrap();
+    }
+    assert_eq!(reader.restore_seq(reader.last_seq()).unwrap().graph.counts().nodes, 500);
 }

@@ -63,7 +63,7 @@ pub(crate) fn rewrite(
         tag: u64::from_le_bytes(random.first_chunk().copied().unwrap_or_default()).max(1),
         kind: manifest.kind,
         first_seq: entry.first_seq.max(after.next()),
-        time: time_at(&source, end.length, after)?,
+        time: time_at(&source, end.length, after, &listed)?,
         adopts: entry.adopts,
         rewrites: Some(adopted),
         writer: source.head.writer.clone(),
@@ -126,13 +126,21 @@ enum Content<'a> {
     Marker { payload: &'a [u8], time: Timestamp },
 }
 
-/// The time of the last event or marker at or before `after`.
-fn time_at(source: &Segment, length: u64, after: Seq) -> Result<Timestamp> {
+/// The time of the last thing at or before `after` that stands before all that is kept: a marker at that very event is
+/// kept, and what follows it there, a second marker, say, may be later than it.
+fn time_at(source: &Segment, length: u64, after: Seq, listed: &dyn Fn(&Marker) -> bool) -> Result<Timestamp> {
     let mut frames = source.frames(length);
     let mut time = source.head.time;
     while let Step::Frame { header, payload, .. } = frames.step()? {
         if header.end_seq() > after.next() {
             break;
+        }
+        if header.frame_type == FrameType::Marker {
+            let marker: Marker =
+                codec::from_bytes(payload).map_err(|e| source.damage(0, Fault::Decode(e)))?;
+            if marker.seq >= after && listed(&marker) {
+                break;
+            }
         }
         time = time.max(header.time);
         if header.frame_type == FrameType::Events {

@@ -128,12 +128,19 @@ impl Storage for LocalStorage {
         let path = self.file_path(LOCK_NAME)?;
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
         let mut file = open_regular(&options, &path)?;
-        if !lock_patiently(&file)? {
+        // The text comes before the lock. Under the lock a reader would find the last writer's text for a moment, and
+        // take whoever died there for alive. The directory's own lock keeps two that want to write it apart.
+        let gate = File::open(&self.root)?;
+        if !patiently(|| gate.try_lock())? || !patiently(|| file.try_lock_shared())? {
             return Ok(LockAttempt::Busy { owner: owner_text(file)? });
         }
-        // Only the owner writes here. The text outlives the lock, as a trace of the last writer.
+        file.unlock()?;
         file.set_len(0)?;
         file.write_all(owner.as_bytes())?;
+        if !patiently(|| file.try_lock())? {
+            // Nobody writes: it is readers that look, one after the other.
+            return Ok(LockAttempt::Busy { owner: "readers that look at the lock".to_owned() });
+        }
         Ok(LockAttempt::Held(Box::new(LocalLock { _file: file })))
     }
 
@@ -208,12 +215,13 @@ fn owner_text(file: File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
 }
 
-fn lock_patiently(file: &File) -> io::Result<bool> {
-    for attempt in 0..LOCK_TRIES {
-        if attempt > 0 {
+/// Whether a lock is had, at once or within the time that the glances of others take.
+fn patiently(attempt: impl Fn() -> Result<(), TryLockError>) -> io::Result<bool> {
+    for tried in 0..LOCK_TRIES {
+        if tried > 0 {
             thread::sleep(LOCK_PAUSE);
         }
-        match file.try_lock() {
+        match attempt() {
             Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(e)) => return Err(e),

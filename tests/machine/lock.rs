@@ -1,12 +1,14 @@
 //! Two writers that begin at once: one gets the log, the other is told so.
 
 use std::io::Write as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use snaplog::Log;
 
-use super::support::{assert_sound, count, exhaustive, snaplog, succeeds};
+use super::mounts::tool;
+use super::story;
+use super::support::{Dice, Shown, assert_sound, count, exhaustive, skipped, snaplog, succeeds};
 
 /// Long enough for a process on any machine to begin; a guard against a wait for ever, not a measure.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -83,4 +85,43 @@ fn the_lock_of_a_writer_that_was_killed_is_free() {
         writer.close().unwrap();
     }
     assert_sound(&log);
+}
+
+/// Beside a live writer a reader is shown what is durable, after a dead one all that is there. Who comes next must not be
+/// taken for the dead one, or what was shown would be hidden again: strace holds it up at each change of the lock's file.
+#[test]
+fn a_new_writer_is_never_taken_for_the_one_that_was_killed() {
+    if let Err(reason) = tool("strace", &["-qq", "-e", "trace=none", "--", "true"]) {
+        return skipped("a writer that is slow to say who it is", &reason);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (path, said) = (dir.path().join("log"), dir.path().join("said"));
+    story::init(&path);
+    let mut dice = Dice::new();
+    for _ in 0..count("SNAPLOG_ROUNDS", if exhaustive() { 200 } else { 12 }) {
+        let mut child = story::begin(&path, &said, dice.below(u64::MAX));
+        dice.pause(Duration::from_millis(300));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut shown = Shown::default();
+        shown.look(&path);
+        let mut next = Command::new("strace");
+        next.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(path.join("LOCK"));
+        next.args([
+            "-e",
+            "trace=ftruncate,write,flock",
+            "-e",
+            "inject=ftruncate,write:delay_enter=20000",
+            "--",
+        ]);
+        let ingest = snaplog(&path);
+        next.arg(ingest.get_program()).args(ingest.get_args()).arg("ingest");
+        let mut next = next.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while next.try_wait().unwrap().is_none() {
+            shown.look(&path);
+        }
+        assert!(next.wait().unwrap().success());
+        shown.look(&path);
+    }
+    assert_sound(&Log::open(&path).unwrap());
 }

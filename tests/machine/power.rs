@@ -1,6 +1,7 @@
 //! Power loss on a real ext4: the file system is shut down under the process that writes, without flushing its journal,
 //! mounted again, and must hold what was promised.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
@@ -87,7 +88,11 @@ fn disk(test: &str, options: &str) -> Option<Disk> {
 fn let_it_write(child: &mut Child, said: &mut Said, path: &Path, dice: &mut Dice) {
     let before = said.lines;
     while said.lines < before + 5 {
-        assert!(child.try_wait().unwrap().is_none(), "the process ended before the power was cut");
+        if child.try_wait().unwrap().is_some() {
+            let mut complaint = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+            panic!("the process ended before the power was cut: {complaint}");
+        }
         std::thread::sleep(Duration::from_millis(1));
         said.read(path);
     }

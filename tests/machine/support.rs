@@ -143,7 +143,14 @@ impl Shown {
     pub(crate) fn look(&mut self, log: &Path) {
         let Ok(reader) = Log::open(log).and_then(|log| log.reader()) else { return };
         let now = Self::of(&reader);
-        assert!(now.seq >= self.seq, "the log went back from {} to {}", self.seq, now.seq);
+        assert!(
+            now.seq >= self.seq,
+            "the log went back from {} to {}: {:?}, {:?}",
+            self.seq,
+            now.seq,
+            reader.damage(),
+            reader.segments()
+        );
         self.seq = now.seq;
         self.markers.extend(now.markers);
     }
