@@ -431,6 +431,12 @@ fn what_is_too_large_is_refused_with_the_bound_and_leaves_no_trace() {
     assert!(matches!(error, Error::BatchRefused { at: 5, .. }), "{error:?}");
     assert_eq!(writer.with_graph(|graph| (graph.fingerprint(), graph.ordinals())).unwrap(), before);
     assert_eq!(writer.append(&Event::node("on")).unwrap(), Appended::Written(Seq(2)));
+    // All attributes of one node together, however many events they come in.
+    for from in [0, 2] {
+        writer.append(&wide(from, 2)).unwrap();
+    }
+    let error = writer.append(&wide(4, 2)).unwrap_err();
+    assert!(error.to_string().contains("16777216") || error.to_string().contains("16,777,216"), "{error}");
     writer.close().unwrap();
     assert!(verified(&log, Level::Replay).sound);
 }
