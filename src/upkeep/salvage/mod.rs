@@ -21,7 +21,7 @@ use crate::model::marker::{Marker, Ordinals};
 use crate::model::position::Seq;
 use crate::model::row::RowKind;
 use crate::model::time::Timestamp;
-use crate::policy::config::{Config, Durability};
+use crate::policy::config::{Compression, Config, Durability, Keep, KeepEvents, Retention};
 use crate::storage::{Storage, read_all};
 use state::State;
 use survey::{Frame, Span, Survey, survey};
@@ -102,7 +102,19 @@ pub fn salvage(
     let text = String::from_utf8(text).ok().filter(|text| Config::parse(text).is_ok());
     let config = text.as_deref().unwrap_or(Config::template());
     let log = Log::init_in(to, environment, found.kind, config)?;
-    let writer = log.writer_with(Config { durability: Durability::Marker, ..log.config()? })?;
+    // Nobody waits for single events, and nothing is dropped or folded before its user has seen what was saved.
+    let writer = log.writer_with(Config {
+        tiers: Vec::new(),
+        retention: Retention {
+            tiered: false,
+            flat: Keep::ALL,
+            keep_events: KeepEvents::All,
+            ..Retention::default()
+        },
+        compression: Compression { enabled: false, ..Compression::default() },
+        durability: Durability::Marker,
+        ..Config::default()
+    })?;
     writer.set_automatic_markers(false)?;
     let report = Walk::new(&found, &writer).run()?;
     writer.close()?;
