@@ -17,6 +17,8 @@ pub enum Fault {
     FsyncDrops,
     /// A sync fails and leaves what was unsynced unsynced; the next one writes it. Fits syncs.
     FsyncKeeps,
+    /// A signal came first (EINTR); the call does nothing. Fits every call.
+    Interrupted,
 }
 
 /// For how long a planned fault lasts.
@@ -51,7 +53,7 @@ pub(super) enum Call {
 impl Fault {
     fn fits(self, call: Call) -> bool {
         match self {
-            Self::Eio => true,
+            Self::Eio | Self::Interrupted => true,
             Self::Enospc => call != Call::Remove,
             Self::ShortWrite => call == Call::Append,
             Self::FsyncDrops | Self::FsyncKeeps => call == Call::Sync,
@@ -64,6 +66,7 @@ impl Fault {
             Self::Enospc => io::Error::new(io::ErrorKind::StorageFull, "simulated full disk"),
             Self::ShortWrite => io::Error::new(io::ErrorKind::WriteZero, "simulated short write"),
             Self::FsyncDrops | Self::FsyncKeeps => io::Error::other("simulated failure to sync"),
+            Self::Interrupted => io::ErrorKind::Interrupted.into(),
         }
     }
 }
@@ -85,7 +88,7 @@ pub(super) struct Plan {
     calls: u64,
     reads: u64,
     faults: Vec<(u64, Fault, FaultSpan)>,
-    read_faults: Vec<(u64, ReadFault)>,
+    read_faults: Vec<(u64, ReadFault, FaultSpan)>,
     dies_at: Option<u64>,
     dead: bool,
 }
@@ -95,8 +98,8 @@ impl Plan {
         self.faults.push((n, fault, span));
     }
 
-    pub(super) fn fail_read(&mut self, n: u64, fault: ReadFault) {
-        self.read_faults.push((n, fault));
+    pub(super) fn fail_read(&mut self, n: u64, fault: ReadFault, span: FaultSpan) {
+        self.read_faults.push((n, fault, span));
     }
 
     pub(super) fn die_at(&mut self, n: u64) {
@@ -143,8 +146,19 @@ impl Plan {
     pub(super) fn next_read(&mut self) -> io::Result<Option<ReadFault>> {
         self.check_alive()?;
         self.reads = self.reads.saturating_add(1);
-        let due = self.read_faults.iter().position(|(n, _)| *n <= self.reads);
-        Ok(due.map(|index| self.read_faults.remove(index).1))
+        let reads = self.reads;
+        // Whoever tries an interrupted read again must come through in the end: only every other one is struck.
+        let strikes = |n: u64, fault| {
+            n <= reads && (fault != ReadFault::Interrupted || reads.saturating_sub(n).is_multiple_of(2))
+        };
+        let due = self.read_faults.iter().position(|(n, fault, _)| strikes(*n, *fault));
+        let Some((index, (_, fault, span))) = due.and_then(|i| Some((i, *self.read_faults.get(i)?))) else {
+            return Ok(None);
+        };
+        if span == FaultSpan::Once {
+            self.read_faults.remove(index);
+        }
+        Ok(Some(fault))
     }
 }
 

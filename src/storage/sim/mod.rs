@@ -228,7 +228,12 @@ impl SimStorage {
 
     /// Plans a fault for the `n`th [`ReadFile::read_at`], counted from 1.
     pub fn fail_read(&self, n: u64, fault: ReadFault) {
-        self.state().plan.fail_read(n, fault);
+        self.state().plan.fail_read(n, fault, FaultSpan::Once);
+    }
+
+    /// As [`Self::fail_read`], of the `n`th read and all after it; of interrupted ones every other.
+    pub fn fail_reads_from(&self, n: u64, fault: ReadFault) {
+        self.state().plan.fail_read(n, fault, FaultSpan::FromThenOn);
     }
 
     /// Plans the end of the process in the `n`th call: from there on everything, reads too, fails with "simulated

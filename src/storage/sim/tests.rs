@@ -473,6 +473,42 @@ fn short_and_interrupted_reads_are_read_through_and_errors_are_not() {
 // For tests.
 
 #[test]
+fn reads_that_are_short_or_interrupted_from_then_on_come_through_all_the_same() {
+    let disk = SimStorage::new();
+    synced(&disk, "a", &[7; 100]);
+    let file = disk.open("a").unwrap();
+    disk.fail_reads_from(2, ReadFault::Interrupted);
+    let mut buf = [0; 100];
+    assert_eq!(file.read_at(0, &mut buf).unwrap(), 100);
+    for _ in 0..3 {
+        assert_eq!(file.read_at(0, &mut buf).unwrap_err().kind(), io::ErrorKind::Interrupted);
+        assert_eq!(file.read_at(0, &mut buf).unwrap(), 100);
+    }
+    disk.clear_faults();
+    disk.fail_reads_from(disk.reads() + 1, ReadFault::Short);
+    assert_eq!(file.read_at(0, &mut buf).unwrap(), 50);
+    let before = disk.reads();
+    file.read_exact_at(0, &mut buf).unwrap();
+    assert_eq!((buf, disk.reads() - before), ([7; 100], 7));
+    disk.clear_faults();
+    disk.fail_reads_from(disk.reads() + 1, ReadFault::Eio);
+    assert!(file.read_at(0, &mut buf).is_err() && file.read_at(0, &mut buf).is_err());
+}
+
+#[test]
+fn a_call_that_a_signal_interrupts_does_nothing_and_says_so() {
+    let disk = SimStorage::new();
+    let mut file = disk.create("a").unwrap();
+    disk.fail_call(2, Fault::Interrupted, FaultSpan::FromThenOn);
+    let is_interrupted = |result: io::Result<()>| result.unwrap_err().kind() == io::ErrorKind::Interrupted;
+    assert!(is_interrupted(file.append(b"x")) && is_interrupted(file.sync()));
+    assert!(is_interrupted(disk.rename("a", "b")) && is_interrupted(disk.remove("a")));
+    assert!(is_interrupted(disk.sync_dir("")) && is_interrupted(disk.create("c").map(drop)));
+    assert_eq!(disk.unsynced(), [Unit::Create { name: "a".to_owned() }]);
+    assert_eq!(bytes(&disk, "a"), b"");
+}
+
+#[test]
 fn a_seed_gives_the_same_crash_every_time_and_seeds_differ() {
     let disk = SimStorage::new();
     let mut file = synced(&disk, "a", b"");

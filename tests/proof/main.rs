@@ -1,0 +1,21 @@
+//! Proof by exhaustion, on a simulated disk: no crash and no failing call loses what was acknowledged, whatever of the
+//! unsynced sectors, lengths, names and removals reaches the disk.
+//!
+//! `SNAPLOG_EXHAUSTIVE=1` tries all of it, without it a part; CONTRIBUTING.md has the commands.
+
+#[cfg(test)]
+mod explore;
+#[cfg(test)]
+mod fates;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod look;
+#[cfg(test)]
+mod play;
+#[cfg(test)]
+mod tape;
+#[cfg(test)]
+mod workloads;
