@@ -8,7 +8,7 @@ use crate::format::names;
 use crate::format::records::{Item, PayloadDecoder, advance};
 use crate::log::{Result, Segment};
 use crate::model::history::{self, Digest, EventHasher, Stub};
-use crate::model::marker::Marker;
+use crate::model::marker::{Marker, Ordinals};
 use crate::model::position::{MarkerId, Seq};
 
 /// Hashes the events that are there, and compares them with what the markers say.
@@ -20,6 +20,8 @@ pub(super) struct History {
     at: usize,
     /// The event that follows those that were read; `None` if some could not be.
     next: Option<Seq>,
+    /// The birth numbers there.
+    ordinals: Option<Ordinals>,
     hasher: EventHasher,
     proven: u64,
 }
@@ -29,10 +31,10 @@ pub(super) type Wrong = (Fault, Seq);
 
 impl History {
     pub(super) fn new(stubs: Vec<Stub>) -> Self {
-        Self { stubs, at: 0, next: None, hasher: EventHasher::new(), proven: 0 }
+        Self { stubs, at: 0, next: None, ordinals: None, hasher: EventHasher::new(), proven: 0 }
     }
 
-    /// Takes the next frame that could be read. What of it does not decode is for others to report.
+    /// Takes the next frame that could be read; what is wrong with it, on whatever road a restore may come by it.
     pub(super) fn frame(&mut self, segment: &Segment, header: &FrameHeader, payload: &[u8]) -> Vec<Wrong> {
         let mut wrong = Vec::new();
         match header.frame_type {
@@ -40,7 +42,11 @@ impl History {
                 if self.next != Some(header.first_seq) {
                     wrong.extend(self.go_on_at(header.first_seq));
                 }
-                self.next = self.events(segment, header, payload, &mut wrong).ok().map(|()| header.end_seq());
+                self.next = Some(header.end_seq());
+                if let Err(fault) = self.events(segment, header, payload, &mut wrong) {
+                    wrong.push((fault, Seq(header.first_seq.0.saturating_sub(1))));
+                    self.next = None;
+                }
             }
             FrameType::Marker => wrong.extend(self.marker(payload)),
             FrameType::SyncNote | FrameType::Seal => {}
@@ -63,6 +69,10 @@ impl History {
         wrong: &mut Vec<Wrong>,
     ) -> std::result::Result<(), Fault> {
         let mut decoder = PayloadDecoder::new(payload, segment.head.kind)?;
+        if self.ordinals.is_some_and(|expected| expected != decoder.ordinals()) {
+            let what = "the birth numbers of a frame do not fit what came before it";
+            return Err(Fault::Meaning { what });
+        }
         let (mut seq, mut time, mut start) = (header.first_seq, header.time, decoder.position());
         while let Some(item) = decoder.next_item()? {
             let end = decoder.position();
@@ -81,7 +91,12 @@ impl History {
             start = end;
         }
         self.hasher.settle();
-        Ok(())
+        self.ordinals = Some(decoder.ordinals());
+        // An event that is not finished is none.
+        if seq == header.end_seq() && start == payload.len() {
+            return Ok(());
+        }
+        Err(Fault::Meaning { what: "a frame does not hold as many events as it says" })
     }
 
     /// Markers are the manifest's; their frames say the same for good.
@@ -119,6 +134,7 @@ impl History {
     fn go_on_at(&mut self, first: Seq) -> Vec<Wrong> {
         let wrong = self.next.map(|next| self.reached(next)).unwrap_or_default();
         self.hasher.restart();
+        self.ordinals = None;
         self.at = match first {
             Seq(0 | 1) => 0,
             _ => self.stubs.partition_point(|stub| stub.seq.next() < first).saturating_add(1),
