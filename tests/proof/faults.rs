@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::look::look;
 use crate::play::{Play, open};
 
-const FAULTS: [Fault; 6] =
+pub(crate) const FAULTS: [Fault; 6] =
     [Fault::Eio, Fault::Enospc, Fault::ShortWrite, Fault::FsyncDrops, Fault::FsyncKeeps, Fault::Interrupted];
 
 /// The workload up to its story, to be forked for each fault.
@@ -117,7 +117,7 @@ fn fail_once(
     outcome.is_err()
 }
 
-fn stays_poisoned(writer: &Writer, story: &str) {
+pub(crate) fn stays_poisoned(writer: &Writer, story: &str) {
     let event = Event::node("after the error");
     let answers = [
         writer.append(&event).map(drop),

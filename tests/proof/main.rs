@@ -4,6 +4,9 @@
 //! `SNAPLOG_EXHAUSTIVE=1` tries all of it, without it a part; CONTRIBUTING.md has the commands.
 
 #[cfg(test)]
+#[path = "../model/events.rs"]
+mod events;
+#[cfg(test)]
 mod explore;
 #[cfg(test)]
 mod fates;
@@ -13,6 +16,14 @@ mod faults;
 mod ledger;
 #[cfg(test)]
 mod look;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+#[path = "../model/naive.rs"]
+mod naive;
+#[cfg(test)]
+#[path = "../model/picture.rs"]
+mod picture;
 #[cfg(test)]
 mod play;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use snaplog::{
     Appended, CompactOptions, Environment, Error, Event, Log, MarkOptions, MarkerId, Seq, Timestamp, Writer,
 };
 
-use crate::ledger::{Ledger, Oracle, Promise};
+use crate::ledger::{Facts, Ledger, Oracle, Promise};
 use crate::tape::Tape;
 
 pub(crate) const HOUR: i64 = 60 * 60 * 1_000_000;
@@ -259,19 +259,26 @@ impl Play {
     /// Retention and compaction: through the writer if one is open. Returns the markers that were dropped.
     pub(crate) fn compact(&mut self, options: CompactOptions) -> Result<Vec<MarkerId>, Error> {
         let log = self.log()?;
-        let may_go: Vec<MarkerId> = if options.retention {
+        let goes: Vec<MarkerId> = if options.retention || self.is_open() {
             let verdicts = log.reader()?.retention();
             verdicts.iter().filter(|verdict| !verdict.keep).map(|verdict| verdict.id).collect()
         } else {
             Vec::new()
         };
+        // In doubt until it is told: what was certain to be kept.
+        let mut may_go = Vec::new();
         self.with(|ledger| {
             for (id, promise) in &mut ledger.markers {
-                if options.now && promise.kept != Some(true) && promise.pinned != Some(true) {
+                if options.now
+                    && !self.is_open()
+                    && promise.kept != Some(true)
+                    && promise.pinned != Some(true)
+                {
                     promise.listed = false;
                 }
-                if may_go.contains(id) && promise.kept == Some(true) {
+                if goes.contains(id) && promise.kept == Some(true) {
                     promise.kept = None;
+                    may_go.push(*id);
                 }
             }
         });
@@ -281,8 +288,10 @@ impl Play {
         };
         self.with(|ledger| {
             for (id, promise) in &mut ledger.markers {
-                if may_go.contains(id) && promise.kept.is_none() {
-                    promise.kept = Some(!done.dropped.contains(id));
+                if done.dropped.contains(id) {
+                    promise.kept = Some(false);
+                } else if may_go.contains(id) {
+                    promise.kept = Some(true);
                 }
             }
             ledger.markers.retain(|id, _| !done.reclaimed.contains(id));
@@ -328,6 +337,19 @@ impl Play {
         self.fault =
             self.fault.filter(|(n, _, span)| *span == FaultSpan::FromThenOn || *n > self.tape.disk.calls());
         self.plan(self.fault);
+    }
+
+    /// Cuts the power.
+    pub(crate) fn cut(&mut self, seed: u64) {
+        self.tape.disk.crash_seeded(seed);
+        self.writer = None;
+        self.fault = None;
+    }
+
+    /// What a power cut has left is there to stay.
+    pub(crate) fn settle(&mut self, facts: &Facts) {
+        self.with(|ledger| *ledger = ledger.after(facts));
+        self.oracle = self.with(|ledger| Oracle::of(ledger));
     }
 
     /// Plans a fault, for the processes after this one, too.
