@@ -266,15 +266,13 @@ impl Play {
             Vec::new()
         };
         // In doubt until it is told: what was certain to be kept.
-        let mut may_go = Vec::new();
+        let (mut may_go, mut may_be_gone) = (Vec::new(), Vec::new());
         self.with(|ledger| {
             for (id, promise) in &mut ledger.markers {
-                if options.now
-                    && !self.is_open()
-                    && promise.kept != Some(true)
-                    && promise.pinned != Some(true)
-                {
+                // Its grace may be over.
+                if promise.listed && promise.kept != Some(true) && promise.pinned != Some(true) {
                     promise.listed = false;
+                    may_be_gone.push(*id);
                 }
                 if goes.contains(id) && promise.kept == Some(true) {
                     promise.kept = None;
@@ -288,6 +286,7 @@ impl Play {
         };
         self.with(|ledger| {
             for (id, promise) in &mut ledger.markers {
+                promise.listed |= may_be_gone.contains(id);
                 if done.dropped.contains(id) {
                     promise.kept = Some(false);
                 } else if may_go.contains(id) {

@@ -86,6 +86,8 @@ impl Inspection<'_> {
             while let Step::Frame { header, payload, .. } = frames.step()? {
                 if header.frame_type == FrameType::Marker
                     && let Ok(marker) = codec::from_bytes::<Marker>(payload)
+                    // One that the manifest lists may be had by another road; what the damage costs of those is told by it.
+                    && !self.view.markers.iter().any(|listed| listed.id == marker.id)
                     && self.lost.insert(marker.id)
                     && let Some(fault) = self.faults.last_mut()
                 {
