@@ -219,7 +219,11 @@ pub(crate) fn remove_unfinished(storage: &dyn Storage) -> Result<()> {
         };
         for entry in entries.iter().filter(|e| e.name.ends_with(names::TMP_SUFFIX)) {
             let name = if dir.is_empty() { entry.name.clone() } else { format!("{dir}/{}", entry.name) };
-            storage.remove(&name).map_err(Error::io("remove", storage.location(&name)))?;
+            match storage.remove(&name) {
+                // Another process has finished it: what came of a `verify`, or a request.
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                removed => removed.map_err(Error::io("remove", storage.location(&name)))?,
+            }
         }
     }
     Ok(())
