@@ -24,6 +24,8 @@ pub mod new_log;
 pub mod node_link;
 mod order;
 
+pub use order::edges_by_slot;
+
 pub use fault::{Fault, JsonError, Place, WriteError};
 
 #[cfg(test)]

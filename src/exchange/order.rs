@@ -9,7 +9,7 @@ use crate::model::position::{EdgeOrd, NodeOrd};
 /// The edges by neighbour slot, and in a slot by birth: added anew in this order, they give every node its
 /// neighbours, and every pair its keys, in the order that they have now. Without parallel edges it is the order of
 /// birth.
-pub(super) fn edges_by_slot(graph: &Graph) -> Vec<EdgeOrd> {
+pub fn edges_by_slot(graph: &Graph) -> Vec<EdgeOrd> {
     if !graph.kind().multigraph {
         return graph.edges().map(|edge| edge.ord()).collect();
     }

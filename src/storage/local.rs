@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -141,7 +142,7 @@ impl Storage for LocalStorage {
             // Nobody writes: it is readers that look, one after the other.
             return Ok(LockAttempt::Busy { owner: "readers that look at the lock".to_owned() });
         }
-        Ok(LockAttempt::Held(Box::new(LocalLock { _file: file })))
+        Ok(LockAttempt::Held(Box::new(LocalLock { file: Mutex::new(Some(file)) })))
     }
 
     fn lock_owner(&self) -> io::Result<Option<String>> {
@@ -203,10 +204,17 @@ impl WriteFile for LocalWriter {
 /// Closing the file ends the lock.
 #[derive(Debug)]
 struct LocalLock {
-    _file: File,
+    /// Nobody holds it but for the moment of taking the file out, so it can be had in a child whatever threads the parent
+    /// had.
+    file: Mutex<Option<File>>,
 }
 
-impl LockGuard for LocalLock {}
+impl LockGuard for LocalLock {
+    fn leave_to_parent(&self) {
+        // flock(2): the lock is that of the open file, which parent and child share. It lasts until both have closed it.
+        drop(self.file.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
 
 /// Whether the lock is ours now.
 fn owner_text(file: File) -> io::Result<String> {

@@ -193,7 +193,10 @@ pub trait WriteFile: Send + fmt::Debug {
 }
 
 /// Holds the writer's lock until it is dropped.
-pub trait LockGuard: Send + Sync + fmt::Debug {}
+pub trait LockGuard: Send + Sync + fmt::Debug {
+    /// In a process that was forked off: lets go of this process's hold on the lock, and leaves the parent's alone.
+    fn leave_to_parent(&self);
+}
 
 /// What came of asking for the writer's lock.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ pub(crate) use self::core::remember;
 pub use self::core::Appended;
 pub use self::marks::MarkOptions;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use xxhash_rust::xxh3::Xxh3;
@@ -64,6 +64,7 @@ use crate::storage::LockGuard;
 pub struct Writer {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    lock: Weak<dyn LockGuard>,
 }
 
 #[derive(Debug)]
@@ -75,7 +76,7 @@ struct Shared {
 
 #[derive(Debug)]
 enum State {
-    Live { core: Box<Core>, _lock: Box<dyn LockGuard> },
+    Live { core: Box<Core>, _lock: Arc<dyn LockGuard> },
     Poisoned { cause: Arc<Error> },
     Closed,
 }
@@ -233,6 +234,17 @@ impl Writer {
     /// If the last writes fail. What was committed before is safe.
     pub fn close(mut self) -> Result<()> {
         self.end()
+    }
+
+    /// What a process that was forked off does with the writer of its parent: it lets go of the lock, so that the log can be
+    /// opened once the parent is gone, and touches nothing else. The parent goes on as if nothing had been.
+    ///
+    /// Threads of the parent may have held locks at the moment of the fork, and are not there to let go of them: any other
+    /// method may wait for ever in the child, and so may dropping the writer. After this call drop nothing of it.
+    pub fn leave_to_parent(&self) {
+        if let Some(lock) = self.lock.upgrade() {
+            lock.leave_to_parent();
+        }
     }
 
     /// Ends the session, in which nothing was written, and what a crash left open with it.

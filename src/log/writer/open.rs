@@ -21,7 +21,7 @@ use crate::model::marker::Marker;
 use crate::model::position::{MarkerId, Seq};
 use crate::model::time::Timestamp;
 use crate::policy::config::Config;
-use crate::storage::{LockAttempt, Storage};
+use crate::storage::{LockAttempt, LockGuard, Storage};
 
 impl Writer {
     /// Takes the lock, recovers, and places the marker that a crash left overdue.
@@ -34,7 +34,7 @@ impl Writer {
         let session = u64::from_le_bytes(environment.random().first_chunk().copied().unwrap_or_default());
         let owner = format!("{}, session {session:016x}", environment.owner());
         let lock = match storage.lock(&owner).map_err(Error::io("lock", storage.location("")))? {
-            LockAttempt::Held(guard) => guard,
+            LockAttempt::Held(guard) => Arc::<dyn LockGuard>::from(guard),
             LockAttempt::Busy { owner } => {
                 return Err(Error::Locked { path: storage.location(""), owner });
             }
@@ -101,6 +101,7 @@ impl Writer {
         });
         core.place_due()?;
 
+        let held = Arc::downgrade(&lock);
         let shared = Arc::new(Shared {
             state: Mutex::new(State::Live { core: Box::new(core), _lock: lock }),
             signal: background::Signal::default(),
@@ -111,7 +112,7 @@ impl Writer {
             threads.extend(background::start(&shared, durability));
             threads.extend(maintenance::start(&shared));
         }
-        Ok(Self { shared, threads })
+        Ok(Self { shared, threads, lock: held })
     }
 }
 

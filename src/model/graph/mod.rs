@@ -313,6 +313,14 @@ impl Graph {
         self.node_at(ord)
     }
 
+    /// The edge between two nodes; in a multigraph the one with `key`, or the newest. Builds the index of ids if this graph
+    /// has none yet.
+    pub fn edge(&mut self, src: &Id, dst: &Id, key: Option<&Id>) -> Option<EdgeView<'_>> {
+        self.index_mut();
+        let ord = self.known_edge(src, dst, key).ok()?;
+        self.edge_at(ord)
+    }
+
     /// The value of collector state with a key, or that of an entry of the map with that key. Builds the index if
     /// this graph has none yet.
     pub fn state(&mut self, key: &str, entry: Option<&Id>) -> Option<ItemView<'_>> {

@@ -257,7 +257,7 @@ impl Graph {
         self.find_node(encoded(id.as_ref()).as_slice()).ok_or_else(|| Refusal::NoSuchNode { id: id.clone() })
     }
 
-    fn known_edge(&self, src: &Id, dst: &Id, key: Option<&Id>) -> Result<EdgeOrd, Refusal> {
+    pub(super) fn known_edge(&self, src: &Id, dst: &Id, key: Option<&Id>) -> Result<EdgeOrd, Refusal> {
         if key.is_some() && !self.kind.multigraph {
             return Err(Refusal::KeyInSimpleGraph { src: src.clone(), dst: dst.clone() });
         }

@@ -134,7 +134,11 @@ impl SimLock {
     }
 }
 
-impl LockGuard for SimLock {}
+impl LockGuard for SimLock {
+    fn leave_to_parent(&self) {
+        // Simulated processes do not fork.
+    }
+}
 
 impl Drop for SimLock {
     fn drop(&mut self) {

@@ -1,0 +1,54 @@
+"""An append-only log for graph crawlers: markers instead of copies, verified restore.
+
+>>> import snaplog, tempfile
+>>> path = tempfile.mkdtemp()
+>>> with snaplog.open(path) as log:
+...     log.add_edge("rain", "storm", weight=0.9)
+...     _ = log.mark(label="first pass")
+>>> G = snaplog.restore(path, "first pass")
+>>> G.edges["rain", "storm"]["weight"]
+0.9
+"""
+
+from __future__ import annotations
+
+from ._errors import (
+    ClosedError,
+    ConversionWarning,
+    DamageError,
+    Error,
+    LockedError,
+    NotFoundError,
+    RefusedError,
+)
+from ._log import Log, open
+from ._read import compact, diff, drill, markers, prune, restore, stats, verify
+from ._state import GraphAttributes, State, StateMap
+from ._types import Marker, Origin, RestoredState, SyncReport
+
+__all__ = [
+    "ClosedError",
+    "ConversionWarning",
+    "DamageError",
+    "Error",
+    "GraphAttributes",
+    "LockedError",
+    "Log",
+    "Marker",
+    "NotFoundError",
+    "Origin",
+    "RefusedError",
+    "RestoredState",
+    "State",
+    "StateMap",
+    "SyncReport",
+    "compact",
+    "diff",
+    "drill",
+    "markers",
+    "open",
+    "prune",
+    "restore",
+    "stats",
+    "verify",
+]

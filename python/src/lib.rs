@@ -1,0 +1,23 @@
+//! The native half of the Python package `snaplog`: what needs the log, or speed. `python/snaplog/` says it in Python's
+//! terms; `python/snaplog/_native.pyi` types what is here.
+
+mod config;
+mod errors;
+mod fill;
+mod look;
+mod markers;
+mod queue;
+mod session;
+mod sync;
+mod values;
+
+use pyo3::prelude::*;
+
+/// What `snaplog/__init__.py` builds on.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::look::{Restored, compact, drill, markers, prune, stats, verify};
+    #[pymodule_export]
+    use crate::session::Writer;
+}
