@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::{environment, init, killed, open};
+use snaplog::codec;
 use snaplog::format::manifest::{Current, Manifest};
 use snaplog::format::segment::{SegmentHead, header_crc};
 use snaplog::format::{frame, names};
 use snaplog::storage::{SimStorage, Storage};
 use snaplog::upkeep::verify::{Level, Options, Report, verify_expecting};
-use snaplog::{CompactOptions, Digest, Event, Log, MarkOptions, MarkerId, Timestamp, Value};
+use snaplog::{CompactOptions, Digest, Event, Log, MarkOptions, Marker, MarkerId, Timestamp, Value};
 
 const CONFIG: &str = "durability = \"marker\"\n[tiers.few]\nevery_nodes = 4\nkeep = 2\n\
     [retention]\nkeep_events = \"none\"\nkeep_newest = 1\n[segment]\nsize = \"64 KiB\"\n";
@@ -141,6 +142,30 @@ fn what_no_fingerprint_covers_is_covered_by_the_hash_of_the_events() {
     assert_eq!(report.faults[0].file, "events-000001");
     assert_eq!(report.faults[0].markers, ["m1", "m2"]);
     assert_eq!(report.history_proven, 1, "m2's own events are as they were");
+}
+
+/// The next session would take the marker's time for the log's, and write frames that run backwards.
+#[test]
+fn a_marker_that_says_another_time_than_its_frame_is_damage() {
+    let mut disk = SimStorage::new();
+    let log = init(&disk, "durability = \"marker\"\n");
+    let writer = log.writer().unwrap();
+    writer.set_automatic_markers(false).unwrap();
+    writer.append_at(&Event::node(1), Timestamp(1_000_000)).unwrap();
+    writer.mark_at(&MarkOptions::default(), Timestamp(9_000_000)).unwrap();
+    disk = killed(&disk, writer);
+    assert!(verified(&disk, &[]).sound);
+    forge(&disk, "events-000001", |header, payload| {
+        if header.frame_type == frame::FrameType::Marker {
+            let mut marker: Marker = codec::from_bytes(payload).unwrap();
+            marker.time = Timestamp(2_000_000);
+            *payload = codec::to_bytes(&marker).unwrap();
+        }
+    });
+    let report = verified(&disk, &[]);
+    assert_eq!(report.faults.len(), 1, "{report:#?}");
+    assert_eq!((report.faults[0].file.as_str(), report.faults[0].kind), ("events-000001", "meaning"));
+    assert!(open(&disk).writer().is_err(), "a session that would go on from the wrong time");
 }
 
 /// How events are put into frames, sessions and segments, and how those are written anew, does not show in a digest.

@@ -20,6 +20,9 @@ use crate::storage::{ReadFile, Storage};
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 256 << 10;
+/// What is wrong with a marker whose frame's header has another time: the next session would take the earlier one for the
+/// log's, and write frames that run backwards.
+pub(super) const MARKER_TIME: &str = "a marker has another time than its frame";
 
 /// An open event segment and its header.
 #[derive(Debug)]
@@ -392,6 +395,10 @@ pub(crate) fn examine_tail(segment: &Segment) -> Result<Tail> {
             Step::Frame { offset, header, payload } => {
                 if header.frame_type == FrameType::Marker {
                     match codec::from_bytes::<Marker>(payload) {
+                        Ok(marker) if marker.time != header.time => {
+                            damage = Some((offset, Fault::Meaning { what: MARKER_TIME }));
+                            break;
+                        }
                         Ok(marker) => markers.push((offset.saturating_add(header.frame_len()), marker)),
                         Err(e) => {
                             damage = Some((offset, Fault::Decode(e)));

@@ -1,7 +1,7 @@
 //! Replay: applying a log's frames to a graph, or to what compaction makes of them, in order, from one point to another.
 
 use super::error::{Error, Result};
-use super::frames::{Segment, Step};
+use super::frames::{MARKER_TIME, Segment, Step};
 use super::view::{Piece, View};
 use crate::codec;
 use crate::format::Fault;
@@ -175,6 +175,9 @@ impl<T: Target> Replay<T> {
                     if marker.seq.next() != self.next_seq {
                         return Err(place
                             .damage(Fault::Sequence { expected: self.next_seq, found: marker.seq.next() }));
+                    }
+                    if marker.time != header.time {
+                        return Err(place.damage(Fault::Meaning { what: MARKER_TIME }));
                     }
                     if matches!(until, Until::Time(time) if marker.time > time) {
                         return Ok(true);
