@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::look::{Restored, compact, drill, markers, prune, stats, verify};
+    use crate::look::{Restored, compact, diff, drill, markers, prune, stats, verify};
     #[pymodule_export]
     use crate::session::Writer;
 }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::json;
 use snaplog::storage::{LocalStorage, Storage};
+use snaplog::upkeep::diff::report;
 use snaplog::upkeep::drill::{Choice, VerifyCheck, last_checks, record_verify};
 use snaplog::upkeep::verify::{Level, Options, verify_expecting};
 use snaplog::{
@@ -309,4 +310,17 @@ fn seconds(py: Python<'_>, given: Option<f64>) -> PyResult<Option<Duration>> {
             })
         })
         .transpose()
+}
+
+/// What changed from one point to another, as JSON.
+#[pyfunction]
+pub(crate) fn diff(py: Python<'_>, path: PathBuf, a: &str, b: &str, entities: bool) -> PyResult<String> {
+    let work = || {
+        let log = Log::open(path)?;
+        let reader = log.reader()?;
+        let (now, zone) = (log.environment().now(), reader.config().time_zone);
+        let (from, to) = (Selector::parse(a, now, zone)?, Selector::parse(b, now, zone)?);
+        Result::Ok(json!(report(&reader, &from, &to, entities)?).to_string())
+    };
+    py.detach(work).or_raise(py)
 }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
 use super::{
-    Context, compact, completions, copy, demo, drill, dump, ingest, init, list, man, mark, pin, prune,
+    Context, compact, completions, copy, demo, diff, drill, dump, ingest, init, list, man, mark, pin, prune,
     restore, salvage, stats, undelete, verify,
 };
 
@@ -120,6 +120,7 @@ pub(super) enum Command {
     Pin(pin::PinArgs),
     Unpin(pin::UnpinArgs),
     Restore(restore::RestoreArgs),
+    Diff(diff::DiffArgs),
     Demo(demo::DemoArgs),
     Verify(verify::VerifyArgs),
     Drill(drill::DrillArgs),
@@ -144,6 +145,7 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
         Command::Pin(args) => pin::run(args, context),
         Command::Unpin(args) => pin::run_unpin(args, context),
         Command::Restore(args) => restore::run(args, context),
+        Command::Diff(args) => diff::run(args, context),
         Command::Demo(args) => demo::run(args, context),
         Command::Verify(args) => verify::run(args, context),
         Command::Drill(args) => drill::run(args, context),

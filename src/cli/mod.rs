@@ -7,6 +7,7 @@ mod compact;
 mod completions;
 mod copy;
 mod demo;
+mod diff;
 mod drill;
 mod dump;
 mod failure;

@@ -1,6 +1,7 @@
 //! Looking after logs: works on them, decides nothing.
 
 pub mod copy;
+pub mod diff;
 pub mod drill;
 pub mod salvage;
 pub mod verify;

@@ -36,6 +36,7 @@ fn every_field_is_described_and_every_described_field_is_there() {
     let stats = document(&["stats"]);
     let restore = document(&["restore", "-o", "graph.ndjson"]);
     let prune = document(&["prune", "--dry-run"]);
+    let diff = document(&["diff", "m1", "--entities"]);
     let error = serde_json::from_str::<Json>(&run(&["--json", "list"]).exits(3).err).unwrap();
     for (heading, found) in [
         ("## A marker", &list["markers"][0]),
@@ -59,6 +60,10 @@ fn every_field_is_described_and_every_described_field_is_there() {
         ("## `undelete`", &document(&["undelete", "--all"])),
         ("## `compact`", &document(&["compact"])),
         ("## `copy`", &document(&["copy", "copied"])),
+        ("## `diff`", &diff),
+        ("A point:", &diff["from"]),
+        ("`nodes`, `edges`, `state`:", &diff["nodes"]),
+        ("An entity:", &diff["entities"][0]),
         ("## An error", &error),
         ("`error`:", &error["error"]),
     ] {
@@ -78,6 +83,7 @@ fn the_examples_have_the_described_fields() {
         "## `undelete`",
         "## `compact`",
         "## `copy`",
+        "## `diff`",
         "## An error",
     ];
     for heading in described {

@@ -11,6 +11,7 @@
 mod basics;
 mod change;
 mod copy;
+mod diff;
 mod documents;
 mod drill;
 mod inform;

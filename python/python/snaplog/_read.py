@@ -124,8 +124,8 @@ def diff(path: Path, a: str, b: str = "latest", *, entities: bool = False) -> di
     :param a: the earlier one, in the words that ``restore`` takes for ``to``.
     :param b: the later one.
     :param entities: also name what changed, not only count it.
-    :returns: ``from``, ``to``, and for ``nodes``, ``edges`` and ``state`` how many were ``added``, ``removed`` and
-        ``changed``; with ``entities`` their ids under the same names in ``entities``.
+    :returns: the document of ``snaplog diff --json``: ``from`` and ``to``, and for ``nodes``, ``edges`` and ``state`` how many
+        were ``added``, ``removed`` and ``changed``; with ``entities`` a list of them.
     """
     document: dict[str, Any] = json.loads(_native.diff(os.fspath(path), a, b, entities))
     return document

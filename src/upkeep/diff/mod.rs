@@ -1,7 +1,11 @@
 //! Diff: what is different between two graphs of one log.
 
+mod report;
+
+pub use report::{Counted, Name, Named, Point, Report, report};
+
 use crate::model::graph::{AttrsView, EdgeView, Graph};
-use crate::model::id::Id;
+use crate::model::id::{Id, IdRef};
 
 /// What became of an entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +93,7 @@ fn nodes(old: &mut Graph, new: &mut Graph, each: &mut dyn FnMut(Difference)) {
 }
 
 fn edges(old: &mut Graph, new: &mut Graph, each: &mut dyn FnMut(Difference)) {
-    let names = |edge: &EdgeView<'_>| (edge.src().to_id(), edge.dst().to_id(), edge.key().map(|key| key.to_id()));
+    let names = |edge: &EdgeView<'_>| (edge.src().to_id(), edge.dst().to_id(), edge.key().map(IdRef::to_id));
     for edge in old.edges() {
         let (src, dst, key) = names(&edge);
         if new.edge(&src, &dst, key.as_ref()).is_none() {
@@ -110,13 +114,13 @@ fn edges(old: &mut Graph, new: &mut Graph, each: &mut dyn FnMut(Difference)) {
 
 fn state(old: &mut Graph, new: &mut Graph, each: &mut dyn FnMut(Difference)) {
     for item in old.items() {
-        let (key, entry) = (item.key().to_owned(), item.entry().map(|entry| entry.to_id()));
+        let (key, entry) = (item.key().to_owned(), item.entry().map(IdRef::to_id));
         if new.state(&key, entry.as_ref()).is_none() {
             each(Difference::State { key, entry, change: Change::Removed });
         }
     }
     for item in new.items() {
-        let (key, entry) = (item.key().to_owned(), item.entry().map(|entry| entry.to_id()));
+        let (key, entry) = (item.key().to_owned(), item.entry().map(IdRef::to_id));
         let change = match old.state(&key, entry.as_ref()) {
             None => Change::Added,
             Some(before) if before.encoded() != item.encoded() => Change::Changed { attrs: Vec::new() },
@@ -137,7 +141,8 @@ fn changed(old: AttrsView<'_>, new: AttrsView<'_>) -> Vec<String> {
     if old.iter().eq(new.iter()) {
         return Vec::new();
     }
-    let value = |of: AttrsView<'_>, name: &str| of.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_vec());
+    let value =
+        |of: AttrsView<'_>, name: &str| of.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_vec());
     let gone = old.iter().filter(|(name, _)| value(new, name).is_none());
     let put = new.iter().filter(|(name, bytes)| value(old, name).as_deref() != Some(*bytes));
     gone.chain(put).map(|(name, _)| name.to_owned()).collect()
