@@ -85,7 +85,7 @@ impl Converter {
             let found = described(any);
             return Err(bad_type(format!("{about}: names of attributes and state are str, not {found}")));
         };
-        let text = text.to_cow().map_err(|e| unpaired(e, any, &format!("{about}: a name")))?.into_owned();
+        let text = text.to_cow().map_err(|e| refuse(unpaired(e, any), about, "a name"))?.into_owned();
         self.take_account(text.len());
         self.is_long |= text.len() > LONG;
         Ok(text)
@@ -108,7 +108,7 @@ impl Converter {
     fn value(&mut self, any: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Bad> {
         self.take_account(0);
         if let Ok(text) = any.cast::<PyString>() {
-            let text = text.to_cow().map_err(|e| unpaired(e, any, "a text"))?.into_owned();
+            let text = text.to_cow().map_err(|e| unpaired(e, any))?.into_owned();
             self.take_account(text.len());
             return Ok(Value::Str(text));
         }
@@ -136,7 +136,7 @@ impl Converter {
                 let Ok(key) = key.cast::<PyString>() else {
                     return Err(Bad::Type(format!("keys of a dict are str, not {}", described(&key))));
                 };
-                let key = key.to_cow().map_err(|e| unpaired(e, key, "a key"))?.into_owned();
+                let key = key.to_cow().map_err(|e| unpaired(e, key))?.into_owned();
                 self.take_account(key.len());
                 self.is_long |= key.len() > LONG;
                 map.insert(key, self.value(&value, depth.saturating_add(1))?);
@@ -221,11 +221,11 @@ fn described(any: &Bound<'_, PyAny>) -> String {
     format!("{class} ({short}{dots})")
 }
 
-fn unpaired(error: PyErr, any: &Bound<'_, PyAny>, what: &str) -> PyErr {
+fn unpaired(error: PyErr, any: &Bound<'_, PyAny>) -> Bad {
     if error.is_instance_of::<PyUnicodeEncodeError>(any.py()) {
-        return bad_type(format!("{what} has an unpaired surrogate and is no text: {}", described(any)));
+        return Bad::Type(format!("{} has an unpaired surrogate: it is no text", described(any)));
     }
-    error
+    Bad::Python(error)
 }
 
 fn refuse(bad: Bad, about: About<'_, '_>, name: &str) -> PyErr {
@@ -238,7 +238,10 @@ fn refuse(bad: Bad, about: About<'_, '_>, name: &str) -> PyErr {
 /// A node's id, an edge's key, or an entry of a map. `what`: which of them, for messages.
 pub(crate) fn id(any: &Bound<'_, PyAny>, what: &str) -> PyResult<Id> {
     if let Ok(text) = any.cast::<PyString>() {
-        let text = text.to_cow().map_err(|e| unpaired(e, any, what))?;
+        let text = text.to_cow().map_err(|e| match unpaired(e, any) {
+            Bad::Type(message) => bad_type(format!("{what}: {message}")),
+            Bad::Python(error) => error,
+        })?;
         return Ok(Id::Str(text.into()));
     }
     if !any.is_instance_of::<PyBool>() {

@@ -116,7 +116,7 @@ class Log(Writer):
         """Add nodes, or (node, attributes) pairs; ``attrs`` are for all of them, as in networkx."""
         for node in nodes:
             if isinstance(node, tuple):
-                node, own = node  # noqa: PLW2901
+                node, own = node
                 self.put_node(node, {**attrs, **own})
             else:
                 self.put_node(node, attrs)
@@ -138,7 +138,9 @@ class Log(Writer):
                 return (u, v, last, {})
         if len(edge) == _KEYED_EDGE_WITH_DATA and self.multigraph:
             return edge
-        raise RefusedError(f"{edge!r} is no edge: (u, v), (u, v, data) or, in a multigraph, (u, v, key, data)")
+        raise RefusedError(
+            f"{edge!r} is no edge: (u, v), (u, v, data) or, in a multigraph, (u, v, key, data)"
+        )
 
     def remove_nodes_from(self, nodes: Iterable[NodeId], /) -> None:
         """Remove nodes; those that are not there are passed over, as in networkx."""
@@ -149,7 +151,11 @@ class Log(Writer):
     def remove_edges_from(self, edges: Iterable[tuple[Any, ...]], /) -> None:
         """Remove edges; those that are not there are passed over, as in networkx."""
         for edge in edges:
-            key = edge[2] if self.multigraph and len(edge) > _EDGE and not isinstance(edge[2], Mapping) else None
+            key = (
+                edge[2]
+                if self.multigraph and len(edge) > _EDGE and not isinstance(edge[2], Mapping)
+                else None
+            )
             if self.has_edge(edge[0], edge[1], key):
                 self.remove_edge(edge[0], edge[1], key)
 
@@ -259,7 +265,7 @@ class Log(Writer):
 
 def _graph_class(directed: bool, multigraph: bool) -> type[nx.Graph]:
     try:
-        import networkx as nx  # noqa: PLC0415
+        import networkx as nx
     except ImportError as error:
         raise ImportError('this takes networkx: pip install "snaplog[networkx]"') from error
     simple: type[nx.Graph] = nx.DiGraph if directed else nx.Graph

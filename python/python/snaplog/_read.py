@@ -73,9 +73,7 @@ def verify(
     :param max_duration: stop after so many seconds; ``report["complete"]`` is false then.
     :returns: the document of ``snaplog verify --json``: ``sound``, ``faults``, ``good``, ``lost`` and more.
     """
-    report: dict[str, Any] = json.loads(
-        _native.verify(os.fspath(path), level, list(expect), max_duration)
-    )
+    report: dict[str, Any] = json.loads(_native.verify(os.fspath(path), level, list(expect), max_duration))
     return report
 
 
@@ -124,7 +122,7 @@ def diff(path: Path, a: str, b: str = "latest", *, entities: bool = False) -> di
     :param a: the earlier one, in the words that ``restore`` takes for ``to``.
     :param b: the later one.
     :param entities: also name what changed, not only count it.
-    :returns: the document of ``snaplog diff --json``: ``from`` and ``to``, and for ``nodes``, ``edges`` and ``state`` how many
+    :returns: the document of ``snaplog diff --json``: ``from``, ``to``, and for ``nodes``, ``edges`` and ``state`` how many
         were ``added``, ``removed`` and ``changed``; with ``entities`` a list of them.
     """
     document: dict[str, Any] = json.loads(_native.diff(os.fspath(path), a, b, entities))
