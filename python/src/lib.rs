@@ -1,6 +1,7 @@
 //! The native half of the Python package `snaplog`: what needs the log, or speed. `python/snaplog/` says it in Python's
 //! terms; `python/snaplog/_native.pyi` types what is here.
 
+mod compare;
 mod config;
 mod errors;
 mod fill;

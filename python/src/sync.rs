@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet, PyString};
 use snaplog::{Attrs, Event, Id};
 
+use crate::compare::{News, news};
 use crate::errors::OrRaise;
 use crate::queue::Queue;
 use crate::session::Writer;
@@ -13,10 +14,10 @@ use crate::values::{About, Converter, id, id_object, is_long};
 const OWN_NAME: &str = "snaplog";
 
 /// A NetworkX graph's dictionaries.
-struct Parts<'py> {
-    graph: Bound<'py, PyDict>,
-    nodes: Bound<'py, PyDict>,
-    adj: Bound<'py, PyDict>,
+pub(crate) struct Parts<'py> {
+    pub(crate) graph: Bound<'py, PyDict>,
+    pub(crate) nodes: Bound<'py, PyDict>,
+    pub(crate) adj: Bound<'py, PyDict>,
 }
 
 /// Puts what `graph` has and the log has not; with `remove` takes away what it has not. How many events changed
@@ -35,8 +36,18 @@ pub(crate) fn sync(
     };
     py.detach(|| queue.flush()).or_raise(py)?;
     let before = queue.written();
-    check(writer, &parts)?;
-    let mut told = put(writer, py, &parts)?;
+    // The writer's lock is taken while Python's is held: see `Writer::fill`.
+    let found = queue.in_order(|log| log.with_graph(|graph| news(writer, graph, &parts))).or_raise(py)??;
+    let mut told = if let Some(News { events, looked_at }) = found {
+        let nothing = Converter::default();
+        for event in events {
+            writer.take(py, event, &nothing, false)?;
+        }
+        looked_at
+    } else {
+        check(writer, &parts)?;
+        put(writer, py, &parts)?
+    };
     py.detach(|| queue.flush()).or_raise(py)?;
     if remove {
         told = told.saturating_add(take_away(writer, py, queue, &parts)?);
@@ -97,7 +108,7 @@ fn check(writer: &Writer, parts: &Parts<'_>) -> PyResult<()> {
     })
 }
 
-fn graph_attrs(converter: &mut Converter, parts: &Parts<'_>) -> PyResult<Attrs> {
+pub(crate) fn graph_attrs(converter: &mut Converter, parts: &Parts<'_>) -> PyResult<Attrs> {
     let mut attrs = Attrs::new();
     for (name, value) in parts.graph.iter() {
         let name = converter.name(&name, About::Graph)?;

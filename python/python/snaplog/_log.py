@@ -205,7 +205,8 @@ class Log(Writer):
         if not (isinstance(G._adj, dict) and isinstance(G._node, dict)):
             # A view: what it shows, it computes.
             G = plain(G)
-        return SyncReport(*self.sync_graph(G, remove))
+        with _no_garbage_collection():
+            return SyncReport(*self.sync_graph(G, remove))
 
     def mark(
         self,

@@ -313,6 +313,25 @@ impl Graph {
         self.node_at(ord)
     }
 
+    /// The birth number of the node with an id. Builds the index of ids if this graph has none yet.
+    pub fn node_ord(&mut self, id: IdRef<'_>) -> Option<NodeOrd> {
+        self.index_mut();
+        self.find_node(encoded(id).as_slice())
+    }
+
+    /// The edge between two nodes that are there, by their birth numbers; in a multigraph the one with `key`, or the newest.
+    /// Builds the index of ids if this graph has none yet.
+    pub fn edge_between(
+        &mut self,
+        src: NodeOrd,
+        dst: NodeOrd,
+        key: Option<IdRef<'_>>,
+    ) -> Option<EdgeView<'_>> {
+        self.index_mut();
+        let ord = self.known_edge_between(src, dst, key.map(encoded).as_ref().map(Encoder::as_slice))?;
+        self.edge_at(ord)
+    }
+
     /// The edge between two nodes; in a multigraph the one with `key`, or the newest. Builds the index of ids if this graph
     /// has none yet.
     pub fn edge(&mut self, src: &Id, dst: &Id, key: Option<&Id>) -> Option<EdgeView<'_>> {

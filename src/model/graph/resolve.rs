@@ -263,17 +263,28 @@ impl Graph {
         }
         let node = |id: &Id| self.find_node(encoded(id.as_ref()).as_slice());
         let find = || {
-            let ends = pair(self.kind, node(src)?, node(dst)?);
-            if !self.kind.multigraph {
-                return self.find_simple_edge(ends);
-            }
-            let slot = self.find_slot(ends)?;
-            match key {
-                Some(key) => self.find_parallel(slot.ord, encoded(key.as_ref()).as_slice()),
-                None => Some(slot.newest),
-            }
+            let key = key.map(|key| encoded(key.as_ref()));
+            self.known_edge_between(node(src)?, node(dst)?, key.as_ref().map(Encoder::as_slice))
         };
         find().ok_or_else(|| Refusal::NoSuchEdge { src: src.clone(), dst: dst.clone(), key: key.cloned() })
+    }
+
+    /// `key`: encoded.
+    pub(super) fn known_edge_between(
+        &self,
+        src: NodeOrd,
+        dst: NodeOrd,
+        key: Option<&[u8]>,
+    ) -> Option<EdgeOrd> {
+        let ends = pair(self.kind, src, dst);
+        if !self.kind.multigraph {
+            return self.find_simple_edge(ends);
+        }
+        let slot = self.find_slot(ends)?;
+        match key {
+            Some(key) => self.find_parallel(slot.ord, key),
+            None => Some(slot.newest),
+        }
     }
 
     /// The ordinal of a name: its own, or the one that it gets in this event.
