@@ -96,9 +96,18 @@ class Log(Writer):
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         super().__init__()
-        self.state = State(self)
-        self.graph = GraphAttributes(self)
         _open_logs.add(self)
+
+    # Not attributes: the log would hold what holds the log, and a log that nobody holds would stay open for long.
+    @property
+    def state(self) -> State:
+        """The collector's state."""
+        return State(self)
+
+    @property
+    def graph(self) -> GraphAttributes:
+        """The attributes of the graph itself."""
+        return GraphAttributes(self)
 
     def __enter__(self) -> Log:
         return self
