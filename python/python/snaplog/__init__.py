@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ._errors import (
     ClosedError,
     ConversionWarning,
@@ -26,6 +28,9 @@ from ._read import compact, diff, drill, markers, prune, restore, stats, verify
 from ._state import GraphAttributes, State, StateMap
 from ._types import Marker, Origin, RestoredState, SyncReport
 
+if TYPE_CHECKING:
+    from .graphs import LoggedDiGraph, LoggedGraph, LoggedMultiDiGraph, LoggedMultiGraph
+
 __all__ = [
     "ClosedError",
     "ConversionWarning",
@@ -34,6 +39,10 @@ __all__ = [
     "GraphAttributes",
     "LockedError",
     "Log",
+    "LoggedDiGraph",
+    "LoggedGraph",
+    "LoggedMultiDiGraph",
+    "LoggedMultiGraph",
     "Marker",
     "NotFoundError",
     "Origin",
@@ -52,3 +61,12 @@ __all__ = [
     "stats",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # They derive from networkx' classes, and a log can be used without it.
+    if name.startswith("Logged") and name in __all__:
+        from . import graphs
+
+        return getattr(graphs, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
