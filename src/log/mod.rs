@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use compaction::Maintained;
-pub(crate) use compaction::prove;
+pub(crate) use compaction::{prove, prove_rows};
 pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
 pub use error::{Error, Result};
 pub use reader::{PlannedRead, Reader, Restored, SegmentInfo};

@@ -20,4 +20,4 @@ pub(crate) use fold::{InMemory, fold};
 pub(crate) use host::{Alone, Host};
 pub use maintain::Maintained;
 pub(crate) use maintain::{Wish, expire, maintain, undelete};
-pub(crate) use write::prove;
+pub(crate) use write::{prove, prove_rows};
