@@ -67,6 +67,29 @@ const SELECTORS: &[&str] = &[
     "before the second pass",
 ];
 
+/// Stories for the target `operations`, whose `Input::op` says what each byte means.
+const STORIES: &[(&str, &[u8])] = &[
+    // Each event durable: two nodes, an edge, a marker; compacted; the power is cut and all that is unsynced lost.
+    ("cut", &[0, 0, 1, 0, 0, 2, 0, 1, 1, 2, 0, 17, 22, 6, 27, 0]),
+    // Durable at markers: a batch, a marker, a day of 60 hours, one more, compaction with retention and a new thought.
+    (
+        "compact",
+        &[6, 14, 0, 0, 1, 0, 0, 2, 0, 17, 24, 59, 1, 3, 4, 0, 17, 24, 59, 22, 7, 21, 0, 25, 27, 1, 0x1b],
+    ),
+    // Segments that roll, a kill, and a power cut in the fifth call after it.
+    (
+        "roll",
+        &[5, 13, 0, 13, 1, 13, 2, 13, 3, 16, 26, 1, 1, 2, 0, 29, 4, 2, 0xe4, 0x1b, 13, 4, 17, 0, 5, 0, 25],
+    ),
+    // A full disk under a marker, which is tried again; then all syncs fail.
+    ("faults", &[9, 0, 1, 0, 30, 2, 1, 17, 17, 0, 2, 0, 30, 1, 0x83, 16, 0, 3, 0, 16, 27, 1, 0x55]),
+    // Markers that are pinned, dropped, brought back and dropped for good.
+    (
+        "markers",
+        &[7, 0, 1, 0, 17, 0, 2, 0, 17, 0, 3, 0, 17, 19, 1, 20, 1, 21, 0, 20, 2, 24, 20, 23, 3, 26, 22, 1],
+    ),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut corpus = Corpus { dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus"), bytes: 0 };
     for (name, kind) in KINDS {
@@ -105,6 +128,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     corpus.put("config", "tier", tier.as_bytes())?;
     for (at, selector) in SELECTORS.iter().enumerate() {
         corpus.put("selector", &format!("{at:02}"), selector.as_bytes())?;
+    }
+    for (name, story) in STORIES {
+        corpus.put("operations", name, story)?;
     }
     println!("{} bytes in {}", corpus.bytes, corpus.dir.display());
     Ok(())

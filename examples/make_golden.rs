@@ -4,7 +4,7 @@
 //! cargo run --example make_golden -- DIR
 //! ```
 //!
-//! writes `DIR/<kind>/log`. `tests/golden/README.md` tells what the logs are for and how `expected.json` is made.
+//! writes `DIR/<kind>/log`, and with `--folded` behind it the same logs after compactions. `tests/golden/README.md` tells what the logs are for and how `expected.json` is made.
 #![expect(clippy::disallowed_methods, reason = "it takes the part of a crash, behind the storage's back")]
 
 use std::collections::BTreeMap;
@@ -15,7 +15,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use snaplog::storage::LocalStorage;
-use snaplog::{Event, FixedEnvironment, GraphKind, Id, Log, MarkOptions, MarkerId, Timestamp, Value, Writer};
+use snaplog::{
+    CompactOptions, Event, FixedEnvironment, GraphKind, Id, Log, MarkOptions, MarkerId, Timestamp, Value,
+    Writer,
+};
 
 /// The four kinds, by the names that NetworkX gives them.
 pub(crate) const KINDS: [(&str, GraphKind); 4] = [
@@ -40,20 +43,26 @@ keep = 3
 size = "64 KiB"
 "#;
 
+const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 #[allow(dead_code, reason = "tests/golden.rs calls `write_all` itself")]
 fn main() -> Outcome<()> {
     let dir = std::env::args_os().nth(1).ok_or("which directory?")?;
-    write_all(Path::new(&dir))
+    write_all(Path::new(&dir), std::env::args_os().nth(2).is_some_and(|arg| arg == "--folded"))
 }
 
-/// Writes all golden logs into `dir`.
-pub(crate) fn write_all(dir: &Path) -> Outcome<()> {
+/// Writes all golden logs into `dir`; `folded`: those that hold snapshot segments.
+pub(crate) fn write_all(dir: &Path, folded: bool) -> Outcome<()> {
     for (name, kind) in KINDS {
         let path = dir.join(name).join("log");
         fs::create_dir_all(&path)?;
-        Golden::new(&path, kind)?.write()?;
+        let golden = Golden::new(&path, kind)?;
+        golden.write()?;
+        if folded {
+            golden.fold()?;
+        }
         // It says nothing, and a crashed session's is gone already.
         let _ = fs::remove_file(path.join("LOCK"));
     }
@@ -264,6 +273,33 @@ impl<'a> Golden<'a> {
         writer.skip_line(b"# nothing in it\n")?;
         writer.end_source()?;
         writer.close()?;
+        Ok(())
+    }
+
+    /// Folds all of it, and what two sessions add; the last one's events stay.
+    fn fold(&self) -> Outcome<()> {
+        let now = CompactOptions { retention: false, now: true, thorough: false };
+        for round in 0..3 {
+            self.advance(40 * DAY);
+            self.log.compact(now)?;
+            let writer = self.log.writer()?;
+            for n in 0..4 {
+                writer.append(&Event::edge(format!("round {round}"), n).with("n", n).with("round", round))?;
+            }
+            // What is in a snapshot is changed, removed and born again.
+            let cursor = if round == 0 { Value::Null } else { "x".repeat(200).into() };
+            writer.append_all(&[
+                Event::node("a").with("x", round),
+                Event::DeleteNode { id: "hub".into() },
+                Event::edge("hub", "a").with("round", round),
+                Event::UnsetGraph { names: vec!["nested".into()] },
+                Event::PutGraph { attrs: vec![("round".into(), round.into())] },
+                Event::PutState { key: "cursor".into(), value: cursor },
+                Event::PutEntry { key: "queue".into(), entry: round.into(), value: nested() },
+            ])?;
+            writer.mark(&MarkOptions::labelled(format!("round {round}")))?;
+            writer.close()?;
+        }
         Ok(())
     }
 

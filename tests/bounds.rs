@@ -1,17 +1,21 @@
 //! No hostile length and no deep nesting makes a decoder allocate more than a few MiB, or a small multiple of the bytes
-//! that are really there.
+//! that are really there; what is kept of sources is bounded too.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "support/counting.rs"]
 mod counting;
 
-use snaplog::codec::{self, Decoder, Encoder};
+use std::sync::Arc;
+
+use snaplog::codec::{self, Decoder, Encoder, MAX_DOCUMENT_BYTES};
 use snaplog::exchange::{json_read, ndjson, node_link};
+use snaplog::format::Fault;
 use snaplog::format::frame::{self, FrameType, HEADER_BYTES, Link};
 use snaplog::format::header::{PREFIX_BYTES, SUFFIX_BYTES};
-use snaplog::format::manifest::{Current, Manifest, SegmentEnd, SegmentEntry, Source};
+use snaplog::format::manifest::{Current, MAX_CURRENT_BYTES, Manifest, SegmentEnd, SegmentEntry, Source};
 use snaplog::format::records::{Item, PayloadDecoder, PayloadEncoder};
 use snaplog::format::segment::{Adopted, Extension, SegmentHead};
+use snaplog::format::snapshot::{Footer, Trailer};
 use snaplog::model::event::Event;
 use snaplog::model::fingerprint::Fingerprint;
 use snaplog::model::graph::{Changes, Graph};
@@ -21,6 +25,8 @@ use snaplog::model::marker::{Counts, GraphKind, Marker, Ordinals, Served};
 use snaplog::model::position::{Generation, LogId, MarkerId, SegmentId, Seq};
 use snaplog::model::time::Timestamp;
 use snaplog::model::value::{Value, skip_value};
+use snaplog::storage::{SimStorage, Storage};
+use snaplog::{Error, FixedEnvironment, Log, Refusal};
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
@@ -244,6 +250,57 @@ fn lengths_in_large_manifests_are_not_believed_either() {
     }
 }
 
+/// An index of `raw` zeros, with a trailer that says `claimed`.
+fn decode_index(raw: usize, claimed: usize) -> Result<Footer, Fault> {
+    let stored = zstd::bulk::compress(&vec![0; raw], 1).unwrap();
+    let trailer = Trailer {
+        footer_offset: 100,
+        footer_stored: u32::try_from(stored.len()).unwrap(),
+        footer_raw: u32::try_from(claimed).unwrap(),
+        footer_crc: crc32fast::hash(&stored),
+    };
+    holds_at_most(8 * MIB, "the index of a snapshot segment", || Footer::decode(&trailer, &stored, 100))
+}
+
+#[test]
+fn an_index_past_its_bound_is_refused_before_room_is_made() {
+    let bound = u64::try_from(MAX_DOCUMENT_BYTES).unwrap();
+    assert_eq!(bound, 256 << 20);
+    let refused = decode_index(100, MAX_DOCUMENT_BYTES + 1).unwrap_err();
+    assert!(matches!(refused, Fault::Length { found, max, .. } if found == bound + 1 && max == bound));
+    // At the bound it is looked at, and has as many bytes as it has.
+    let short = decode_index(100, MAX_DOCUMENT_BYTES).unwrap_err();
+    assert!(matches!(short, Fault::Length { found: 100, min, .. } if min == bound), "{short:?}");
+    // More than it says is not unpacked.
+    drop(decode_index(32 << 20, 1 << 20).unwrap_err());
+}
+
+#[test]
+fn a_current_past_its_bound_is_refused() {
+    let good = Current::naming(Generation(1), b"a manifest").encode(ID).unwrap();
+    let padded = |length: usize| {
+        let mut bytes = good.clone();
+        bytes.resize(length, 0);
+        mended(bytes)
+    };
+    let refused = Current::decode(&padded(MAX_CURRENT_BYTES + 1)).unwrap_err();
+    assert!(matches!(refused, Fault::Length { found: 4097, max: 4096, .. }), "{refused:?}");
+    // At the bound its length is no fault; that it says nothing with it is one.
+    let trailing = Current::decode(&padded(MAX_CURRENT_BYTES)).unwrap_err();
+    assert!(!matches!(trailing, Fault::Length { .. }), "{trailing:?}");
+    // No more than that is read of a file of whatever length.
+    let disk = SimStorage::new();
+    Log::init_in(Arc::new(disk.clone()), Arc::new(FixedEnvironment::new(Timestamp(1))), KINDS[0], "")
+        .unwrap();
+    disk.set_file("CURRENT", vec![0; 64 << 20]).unwrap();
+    let storage: Arc<dyn Storage> = Arc::new(disk);
+    let opened = holds_at_most(MIB, "a large CURRENT", || {
+        Log::open_in(storage, Arc::new(FixedEnvironment::new(Timestamp(1)))).map(drop)
+    });
+    let error = opened.unwrap_err();
+    assert!(error.is_damage() && error.to_string().contains("CURRENT"), "{error:?}");
+}
+
 #[test]
 fn documents_of_nothing_but_lengths_hold_little() {
     for length in [1 << 10, 64 << 10, (64 << 10) + 1, 1 << 20, (1 << 20) + 1, 5 << 20] {
@@ -309,4 +366,42 @@ fn deep_json_is_refused_at_the_bound() {
         });
         drop(outcome.unwrap_err());
     }
+}
+
+#[test]
+fn sources_are_bounded_in_number_and_name() {
+    let disk = SimStorage::new();
+    let environment = Arc::new(FixedEnvironment::new(Timestamp(1)));
+    let log = Log::init_in(Arc::new(disk), environment, KINDS[0], "").unwrap();
+    let names = |log: &Log| -> Vec<String> {
+        let writer = log.writer().unwrap();
+        let names = writer.sources().unwrap().into_iter().map(|source| source.name).collect();
+        writer.close().unwrap();
+        names
+    };
+    let writer = log.writer().unwrap();
+    let read = |name: &str| {
+        writer.begin_source(name, None).unwrap();
+        writer.skip_line(b"a line\n").unwrap();
+        writer.end_source().unwrap();
+    };
+    (0..1000).for_each(|n| read(&format!("source {n}")));
+    assert_eq!(writer.sources().unwrap().len(), 1000);
+    // Read again: it is not the one read longest ago any more.
+    read("source 0");
+    let longest = "n".repeat(4096);
+    read(&longest);
+    let refused = writer.begin_source(&format!("{longest}n"), None).unwrap_err();
+    assert!(
+        matches!(refused, Error::Refused(Refusal::TooLarge { found: 4097, max: 4096, .. })),
+        "{refused:?}"
+    );
+    writer.close().unwrap();
+    let left = names(&log);
+    assert_eq!(left.len(), 1000);
+    assert!(!left.iter().any(|name| name == "source 1"), "it was read longest ago");
+    assert_eq!(
+        (left[0].as_str(), left[998].as_str(), left[999].as_str()),
+        ("source 2", "source 0", &*longest)
+    );
 }

@@ -306,3 +306,42 @@ fn a_full_disk_is_told_with_the_room_that_it_takes_and_costs_nothing() {
     assert!(told_room);
     drop(log);
 }
+
+/// A disk without a free byte, after a session whose last word may be lost: room is made of nothing that the manifest
+/// before needs.
+#[test]
+fn room_is_not_made_of_what_a_power_cut_can_ask_for_again() {
+    let base = World::new();
+    let before = Before::new(&base);
+    let calls = calls(&base);
+    let mut made = 0;
+    for call in 1..=calls {
+        let world = base.fork();
+        let mut told = Told::default();
+        world.storage.fail_call(world.storage.calls() + call, Fault::FsyncDrops, FaultSpan::Once);
+        if work(&world, &mut told).is_ok() {
+            continue;
+        }
+        world.storage.clear_faults();
+        let in_trash = |world: &World| {
+            world.storage.dump().into_keys().filter(|name| name.starts_with("trash/")).count()
+        };
+        for nth in 1..=6 {
+            let full = world.fork();
+            full.storage.fail_call(full.storage.calls() + nth, Fault::Enospc, FaultSpan::FromThenOn);
+            let all = in_trash(&full);
+            if full.log().and_then(|log| log.compact(NOW)).is_ok() {
+                break;
+            }
+            if in_trash(&full) == all {
+                continue;
+            }
+            made += 1;
+            // What was written since survives, what the failed sync has dropped does not.
+            full.storage.crash_all_survive();
+            let what = format!("a sync dropped at call {call} of {calls}, full from call {nth} on");
+            go_on(&full, &told, &before, &what);
+        }
+    }
+    assert!(made > 20, "{made}");
+}

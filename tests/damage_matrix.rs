@@ -389,3 +389,55 @@ fn an_older_manifest_is_noticed_by_a_marker_that_it_does_not_know_of() {
     assert_eq!(report.faults.first().map(|fault| fault.kind), Some("newer-than-manifest"), "{report:#?}");
     assert!(open(&disk).writer().is_err());
 }
+
+/// Stamps say when entities were born and changed: no graph is made of them.
+#[test]
+fn damage_to_stamps_is_named_and_costs_no_marker() {
+    let mut blocks = 0;
+    for (file, stamps) in &SAMPLE.stamps {
+        for block in stamps {
+            let mut bytes = SAMPLE.files[file].clone();
+            bytes[block.start] ^= 1;
+            let disk = SimStorage::new();
+            disk.load(SAMPLE.files.clone()).unwrap();
+            disk.set_file(file, bytes).unwrap();
+            for level in [Level::Checksums, Level::Replay] {
+                let report = verified(&open(&disk), level);
+                assert!(!report.sound && report.lost.is_empty(), "{report:#?}");
+                assert_eq!(report.good.len(), SAMPLE.markers.len(), "{report:#?}");
+                let [fault] = report.faults.as_slice() else { panic!("{report:#?}") };
+                assert!(fault.file == *file && fault.markers.is_empty(), "{fault:?}");
+            }
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 4, "{blocks}");
+}
+
+#[test]
+fn a_segment_that_is_cut_short_keeps_the_markers_before_the_cut() {
+    let mut kept = 0;
+    for (file, frames) in SAMPLE.frames.iter().filter(|(file, _)| **file != SAMPLE.open) {
+        let first = frames[0].first_seq;
+        for frame in frames.iter().filter(|frame| frame.to <= SAMPLE.counted(file)) {
+            let disk = SimStorage::new();
+            disk.load(SAMPLE.files.clone()).unwrap();
+            // Between two frames, and in the middle of one.
+            for cut in [frame.from, frame.from + 7] {
+                disk.set_file(file, &SAMPLE.files[file][..cut]).unwrap();
+                let log = open(&disk);
+                let before = SAMPLE.markers.iter().filter(|(_, seq)| seq.next() <= frame.first_seq);
+                for (id, seq) in before {
+                    for level in [Level::Quick, Level::Checksums, Level::Replay] {
+                        let report = verified(&log, level);
+                        assert!(!report.sound, "{report:#?}");
+                        assert!(report.good.contains(&id.to_string()), "{file} cut at {cut}: {id}");
+                    }
+                    assert!(log.reader().unwrap().restorable().contains(*seq), "{file} cut at {cut}: {id}");
+                    kept += usize::from(*seq >= first);
+                }
+            }
+        }
+    }
+    assert!(kept > 4, "{kept}");
+}

@@ -102,8 +102,11 @@ fn decode_in_order<'a>(
         .filter_map(|task| task.chunk)
         .flat_map(|chunk| &chunk.columns)
         .map(|block| u64::from(block.stored));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-    if threads == 1 || stored.sum::<u64>() < THREADS_FROM_BYTES {
+    // Asking how many processors there are reads files of the system: more than a small restore costs.
+    let is_small = stored.sum::<u64>() < THREADS_FROM_BYTES;
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if is_small { 1 } else { processors().min(MAX_THREADS) };
+    if threads == 1 {
         for task in tasks {
             take(task, decode(task)?)?;
         }

@@ -305,8 +305,8 @@ impl Error {
             }
             Self::Poisoned { .. } => "open the log again: everything acknowledged is in it".to_owned(),
             full if full.is_full_disk() => {
-                "make room on that disk; as soon as a new manifest fits (the size of the one in force and some KiB), \
-                 `snaplog compact --now` makes more, by removing what is in the trash"
+                "`snaplog compact --now` removes what is in the trash; if that says the same, make room on that disk: for it, as \
+                 much as a new manifest takes (the size of the one in force and some KiB) is enough"
                     .to_owned()
             }
             Self::NoAnswer { .. } => "try again; the process may be stopped".to_owned(),

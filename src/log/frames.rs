@@ -194,6 +194,13 @@ impl Segment {
         let fault = Fault::Truncated { what: "a segment", needed: length, have: self.file_len };
         Err(self.damage(self.file_len, fault))
     }
+
+    /// The last event of the whole frames that the file begins with, of one that is shorter than it should be.
+    pub(crate) fn last_whole(&self) -> Result<Seq> {
+        let mut frames = self.frames(self.file_len);
+        while let Step::Frame { .. } = frames.step()? {}
+        Ok(Seq(frames.expect.seq.0.saturating_sub(1)))
+    }
 }
 
 /// What stands next in a segment.

@@ -11,6 +11,7 @@ mod reader;
 mod replay;
 mod requests;
 mod rewrite;
+mod room;
 mod snapshot;
 pub(crate) mod spans;
 mod store;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use compaction::Maintained;
-pub(crate) use compaction::prove;
+pub(crate) use compaction::{prove, prove_rows};
 pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
 pub use error::{Error, Result};
 pub use reader::{PlannedRead, Reader, Restored, SegmentInfo};
@@ -216,7 +217,12 @@ impl Log {
     /// # Errors
     /// As [`writer`](Self::writer).
     pub fn writer_with(&self, config: Config) -> Result<Writer> {
-        Writer::open(Arc::clone(&self.storage), Arc::clone(&self.environment), config)
+        self.writer_in(config, false)
+    }
+
+    /// `now`: grace is over now, if it takes what is in the trash to make room.
+    fn writer_in(&self, config: Config, now: bool) -> Result<Writer> {
+        Writer::open(Arc::clone(&self.storage), Arc::clone(&self.environment), config, now)
     }
 
     /// Looks at the log as it is now.
@@ -320,12 +326,13 @@ impl Log {
         stop: Option<Arc<AtomicBool>>,
         alone: impl Fn(&Alone) -> Result<T>,
     ) -> Result<Outcome<T>> {
+        let now = matches!(request, Request::Compact { wish } if wish.now);
         loop {
             let (storage, environment) = (Arc::clone(&self.storage), Arc::clone(&self.environment));
-            match Alone::open(storage, environment, self.config()?, stop.clone()) {
+            match Alone::open(storage, environment, self.config()?, now, stop.clone()) {
                 Ok(Some(host)) => return Ok(Outcome::Own(alone(&host)?)),
                 // What a crash left behind is recovered first.
-                Ok(None) => match self.writer() {
+                Ok(None) => match self.writer_in(self.config()?, now) {
                     Ok(writer) => writer.settle()?,
                     Err(Error::Locked { .. }) => {}
                     Err(error) => return Err(error),

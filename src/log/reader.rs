@@ -434,13 +434,23 @@ fn restorable(view: &View) -> Restorable {
     }
     let all = sound.len() == manifest.snapshots.len();
     increments.retain(|increment| sound.contains(&increment.file));
-    let mut whole = |piece: &&Piece| {
-        let opened = Segment::open(storage, log_id, piece.id);
-        is_sound(opened.and_then(|segment| segment.check_length(piece.length)))
-    };
     let first = view.kept_from();
-    let last = view.pieces.iter().take_while(&mut whole).last();
-    let last = last.map_or(Seq(first.0.saturating_sub(1)), |piece| Seq(piece.next_seq.0.saturating_sub(1)));
+    let mut last = Seq(first.0.saturating_sub(1));
+    for piece in &view.pieces {
+        let mut reach = |piece: &Piece| -> Result<()> {
+            let segment = Segment::open(storage, log_id, piece.id)?;
+            let whole = segment.check_length(piece.length);
+            last = match &whole {
+                Ok(()) => Seq(piece.next_seq.0.saturating_sub(1)),
+                // Of a file that is cut short, what stands before the cut.
+                Err(_) => segment.last_whole()?.max(last),
+            };
+            whole
+        };
+        if !is_sound(reach(piece)) {
+            break;
+        }
+    }
     let is_whole = all && last == view.last_seq() && view.damage.is_none();
     Restorable { reach: Reachable::new(&increments), first, last, is_whole, fault }
 }

@@ -143,7 +143,6 @@ impl<T: Target> Replay<T> {
         }
         let segment = Segment::open(view.storage.as_ref(), view.in_force.log_id, piece.id)?;
         segment.check_place(&view.in_force.manifest)?;
-        segment.check_length(piece.length)?;
         let mut frames = segment.frames(piece.length);
         loop {
             // What stands behind the last event wanted, its marker too, is of no concern: it may be damaged.
@@ -152,7 +151,11 @@ impl<T: Target> Replay<T> {
             }
             let (offset, header, payload) = match frames.step()? {
                 Step::Frame { offset, header, payload } => (offset, header, payload),
-                Step::End => break,
+                Step::End => {
+                    // What is wanted may have stood before the place where a file was cut short.
+                    segment.check_length(piece.length)?;
+                    break;
+                }
                 Step::Bad { offset, fault } => return Err(segment.damage(offset, fault)),
             };
             let place = Place { path: &segment.path, offset };

@@ -297,12 +297,14 @@ impl Sample {
 
     /// Whether all that is damaged is bytes that no graph is made of.
     pub(crate) fn is_in_stamps(&self, case: &Case) -> bool {
-        case.changed.iter().all(|(file, new)| {
-            let (Some(stamps), Some(new)) = (self.stamps.get(file), new) else { return false };
-            let mut others = self.files[file].iter().zip(new).enumerate().filter(|(_, (a, b))| a != b);
-            new.len() == self.files[file].len()
-                && others.all(|(at, _)| stamps.iter().any(|block| block.contains(&at)))
-        })
+        case.changed.iter().all(|(file, new)| self.only_stamps(file, new.as_deref()))
+    }
+
+    fn only_stamps(&self, file: &str, new: Option<&[u8]>) -> bool {
+        let (Some(stamps), Some(new)) = (self.stamps.get(file), new) else { return false };
+        let mut others = self.files[file].iter().zip(new).enumerate().filter(|(_, (a, b))| a != b);
+        new.len() == self.files[file].len()
+            && others.all(|(at, _)| stamps.iter().any(|block| block.contains(&at)))
     }
 
     pub(crate) fn must(&self, case: &Case, files: &Files) -> Must {
@@ -330,10 +332,8 @@ impl Sample {
             let frames = self.frames.get(file);
             match (frames, new) {
                 _ if self.must_of(file, new.as_deref()) == Must::PassOutside => {}
-                // Of a segment that is shorter than the manifest says, nothing is read.
-                (Some(frames), Some(new)) if *file != self.open && new.len() < self.counted(file) => {
-                    least = least.min(frames[0].first_seq);
-                }
+                // No graph is made of them.
+                (None, Some(new)) if self.only_stamps(file, Some(new)) => {}
                 (Some(frames), Some(new)) => {
                     let Some(broken) = self.broken_at(file, new) else { continue };
                     if *file == self.open {

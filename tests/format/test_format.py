@@ -89,7 +89,10 @@ def test_every_flipped_byte_of_the_example_is_damage(tmp_path):
 # Golden logs
 
 
-@golden
+FOLDED = sorted((TESTS / "golden" / "v1-folded").glob("*/log"))
+
+
+@pytest.mark.parametrize("log", GOLDEN + FOLDED, ids=lambda log: f"{log.parent.parent.name}-{log.parent.name}")
 def test_a_golden_log_reads_as_expected(log):
     read = read_log(log)
     assert json.loads(json.dumps(fmt.summary(read))) == json.loads((log.parent / "expected.json").read_text("utf-8"))

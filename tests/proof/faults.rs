@@ -3,17 +3,14 @@
 
 use std::time::Instant;
 
+use snaplog::Error;
 use snaplog::storage::SimStorage;
 use snaplog::storage::sim::{Fault, FaultSpan, ReadFault};
-use snaplog::{Error, Event, MarkOptions, MarkerId, Writer};
 
 use crate::explore::{Workload, exhaustive, go_on};
 use crate::ledger::Ledger;
 use crate::look::look;
-use crate::play::{Play, open};
-
-pub(crate) const FAULTS: [Fault; 6] =
-    [Fault::Eio, Fault::Enospc, Fault::ShortWrite, Fault::FsyncDrops, Fault::FsyncKeeps, Fault::Interrupted];
+use crate::play::{FAULTS, Play, open};
 
 /// The workload up to its story, to be forked for each fault.
 struct Stage {
@@ -81,7 +78,7 @@ fn fail_once(
         && play.is_open()
     {
         if matches!(error, Error::Poisoned { .. }) {
-            stays_poisoned(play.writer(), story);
+            play.stays_poisoned(story);
         } else {
             // Compaction has given up; the log is as it was, and the writer goes on.
             play.commit().unwrap_or_else(|after| panic!("{story}: {error:?}, then {after:?}"));
@@ -115,30 +112,6 @@ fn fail_once(
         assert_eq!(facts.map(|facts| facts.last), Some(ledger.count()), "{story}");
     }
     outcome.is_err()
-}
-
-pub(crate) fn stays_poisoned(writer: &Writer, story: &str) {
-    let event = Event::node("after the error");
-    let answers = [
-        writer.append(&event).map(drop),
-        writer.append_each(std::slice::from_ref(&event)).map(drop),
-        writer.append_all(&[event.clone(), Event::node("n1")]).map(drop),
-        writer.append_line(&event, None, b"{}\n").map(drop),
-        writer.node("n2").map(drop),
-        writer.commit().map(drop),
-        writer.mark(&MarkOptions::default()).map(drop),
-        writer.pin(MarkerId(1), true),
-        writer.expire(&[MarkerId(1)]).map(drop),
-        writer.undelete(&[MarkerId(1)]).map(drop),
-        writer.maintain().map(drop),
-        writer.end_source(),
-        writer.tick(),
-        writer.status().map(drop),
-        writer.with_graph(|_| ()),
-    ];
-    for (at, answer) in answers.into_iter().enumerate() {
-        assert!(matches!(answer, Err(Error::Poisoned { .. })), "{story}: {at}: {answer:?}");
-    }
 }
 
 /// Every read of a look and a recovery fails, is short or is interrupted, once or from then on: an error, or nothing at

@@ -22,6 +22,8 @@ mod machine;
 #[path = "../model/naive.rs"]
 mod naive;
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 #[path = "../model/picture.rs"]
 mod picture;
 #[cfg(test)]

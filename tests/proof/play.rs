@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use snaplog::exchange::ingest::{Options, Seekable, ndjson};
 use snaplog::storage::SimStorage;
-use snaplog::storage::sim::{Fault, FaultSpan};
+use snaplog::storage::sim::{Fate, Fault, FaultSpan};
 use snaplog::{
     Appended, CompactOptions, Environment, Error, Event, Log, MarkOptions, MarkerId, Seq, Timestamp, Writer,
 };
@@ -17,6 +17,18 @@ use crate::tape::Tape;
 
 pub(crate) const HOUR: i64 = 60 * 60 * 1_000_000;
 pub(crate) const DAY: i64 = 24 * HOUR;
+
+pub(crate) const FAULTS: [Fault; 6] =
+    [Fault::Eio, Fault::Enospc, Fault::ShortWrite, Fault::FsyncDrops, Fault::FsyncKeeps, Fault::Interrupted];
+
+/// What a power cut does to what is not synced.
+#[derive(Debug, Clone)]
+pub(crate) enum Fates {
+    /// Drawn from a seed.
+    Seeded(u64),
+    /// Two bits for each unit, the lowest first, and from the beginning again after the last; none: all is lost.
+    Chosen(Vec<u8>),
+}
 
 /// A clock that is set, and dice of which each boot has its own.
 #[derive(Debug)]
@@ -326,6 +338,32 @@ impl Play {
         Ok(())
     }
 
+    /// After an I/O error the writer does nothing at all, nor does it say that anything is well.
+    pub(crate) fn stays_poisoned(&self, story: &str) {
+        let writer = self.writer();
+        let event = Event::node("after the error");
+        let answers = [
+            writer.append(&event).map(drop),
+            writer.append_each(std::slice::from_ref(&event)).map(drop),
+            writer.append_all(&[event.clone(), Event::node("n1")]).map(drop),
+            writer.append_line(&event, None, b"{}\n").map(drop),
+            writer.node("n2").map(drop),
+            writer.commit().map(drop),
+            writer.mark(&MarkOptions::default()).map(drop),
+            writer.pin(MarkerId(1), true),
+            writer.expire(&[MarkerId(1)]).map(drop),
+            writer.undelete(&[MarkerId(1)]).map(drop),
+            writer.maintain().map(drop),
+            writer.end_source(),
+            writer.tick(),
+            writer.status().map(drop),
+            writer.with_graph(|_| ()),
+        ];
+        for (at, answer) in answers.into_iter().enumerate() {
+            assert!(matches!(answer, Err(Error::Poisoned { .. })), "{story}: {at}: {answer:?}");
+        }
+    }
+
     /// Ends the process: what it handed to the system stays visible, and as unsynced as it was.
     pub(crate) fn kill(&mut self) {
         let next = self.tape.disk.fork();
@@ -339,8 +377,19 @@ impl Play {
     }
 
     /// Cuts the power.
-    pub(crate) fn cut(&mut self, seed: u64) {
-        self.tape.disk.crash_seeded(seed);
+    pub(crate) fn cut(&mut self, fates: &Fates) {
+        match fates {
+            Fates::Seeded(seed) => self.tape.disk.crash_seeded(*seed),
+            Fates::Chosen(bytes) => {
+                let mut bits = bytes.iter().flat_map(|byte| [0, 2, 4, 6].map(|at| byte >> at & 3)).cycle();
+                self.tape.disk.crash(&mut |_| match bits.next() {
+                    Some(1) => Fate::Survives,
+                    Some(2) => Fate::Zeroed,
+                    Some(3) => Fate::Torn,
+                    _ => Fate::Lost,
+                });
+            }
+        }
         self.writer = None;
         self.fault = None;
     }

@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::maintain::is_past;
 use crate::format::manifest::{Manifest, SegmentEntry};
 use crate::log::environment::Environment;
 use crate::log::error::{Error, Result};
+use crate::log::room;
 use crate::log::store::{self, InForce, Shared};
 use crate::model::position::SegmentId;
 use crate::policy::config::Config;
@@ -45,10 +47,12 @@ pub(crate) struct Alone {
 
 impl Alone {
     /// Takes the lock. `Ok(None)`: the log was not closed in good order, and needs a writer to recover it first.
+    /// `now`: grace is over now, if it takes what is in the trash to make room.
     pub(crate) fn open(
         storage: Shared,
         environment: Arc<dyn Environment>,
         config: Config,
+        now: bool,
         stop: Option<Arc<AtomicBool>>,
     ) -> Result<Option<Self>> {
         let path = storage.location("");
@@ -65,7 +69,9 @@ impl Alone {
             return Ok(None);
         }
         store::remove_unfinished(storage.as_ref())?;
-        store::reaffirm(storage.as_ref())?;
+        room::reaffirm(storage.as_ref(), &in_force, |since| {
+            now || is_past(since, config.retention.grace, environment.now())
+        })?;
         Ok(Some(Self { storage, environment, config, in_force: RefCell::new(in_force), stop, _lock: lock }))
     }
 }

@@ -292,11 +292,14 @@ fn empty_trash(host: &impl Host, wish: Wish, done: &mut Maintained) -> Result<()
         }
         for name in [file.name.clone(), format!("{TRASH}/{}", file.name)] {
             match storage.remove(&name) {
-                Ok(()) => done.bytes_removed = done.bytes_removed.saturating_add(file.bytes),
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                Err(e) => return Err(Error::io("remove", storage.location(&name))(e)),
+                Err(e) if e.kind() != ErrorKind::NotFound => {
+                    return Err(Error::io("remove", storage.location(&name))(e));
+                }
+                _ => {}
             }
         }
+        // Here, and not where it goes: a session that had no room may have removed it before.
+        done.bytes_removed = done.bytes_removed.saturating_add(file.bytes);
         gone.push(file.name.clone());
     }
     if !gone.is_empty() {
@@ -330,7 +333,7 @@ fn no_room(error: Error, in_force: &InForce, step: &Step) -> Error {
 }
 
 /// Whether `grace` has gone by since `since`.
-fn is_past(since: Timestamp, grace: std::time::Duration, now: Timestamp) -> bool {
+pub(crate) fn is_past(since: Timestamp, grace: std::time::Duration, now: Timestamp) -> bool {
     let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
     now >= since.plus_micros(grace)
 }

@@ -19,5 +19,5 @@ pub(crate) use delta::count_birth;
 pub(crate) use fold::{InMemory, fold};
 pub(crate) use host::{Alone, Host};
 pub use maintain::Maintained;
-pub(crate) use maintain::{Wish, expire, maintain, undelete};
-pub(crate) use write::prove;
+pub(crate) use maintain::{Wish, expire, is_past, maintain, undelete};
+pub(crate) use write::{prove, prove_rows};

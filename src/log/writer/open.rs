@@ -9,12 +9,13 @@ use super::{Shared, State, Writer, background, maintenance};
 use crate::format::Fault;
 use crate::format::manifest::Source;
 use crate::format::records::SourceRead;
+use crate::log::compaction::is_past;
 use crate::log::environment::Environment;
 use crate::log::error::{Error, Result};
 use crate::log::reader::{begin, check_marker};
 use crate::log::replay::{Place, Until, Visitor};
 use crate::log::view::{TailRule, View};
-use crate::log::{requests, store, strays};
+use crate::log::{requests, room, store, strays};
 use crate::model::graph::Graph;
 use crate::model::history::EventHasher;
 use crate::model::marker::Marker;
@@ -24,11 +25,13 @@ use crate::policy::config::Config;
 use crate::storage::{LockAttempt, LockGuard, Storage};
 
 impl Writer {
-    /// Takes the lock, recovers, and places the marker that a crash left overdue.
+    /// Takes the lock, recovers, and places the marker that a crash left overdue. `now`: grace is over now, if it takes
+    /// what is in the trash to make room.
     pub(crate) fn open(
         storage: Arc<dyn Storage>,
         environment: Arc<dyn Environment>,
         config: Config,
+        now: bool,
     ) -> Result<Self> {
         // The session's own name: readers tell by it whether the writer of the last segment is alive.
         let session = u64::from_le_bytes(environment.random().first_chunk().copied().unwrap_or_default());
@@ -69,7 +72,9 @@ impl Writer {
 
         // All that was found is sound. Before anything is acknowledged that rests on it, it is made sure that the
         // manifest which names it all stays in force.
-        store::reaffirm(storage.as_ref())?;
+        room::reaffirm(storage.as_ref(), &view.in_force, |since| {
+            now || is_past(since, config.retention.grace, environment.now())
+        })?;
 
         let last = view.pieces.last().copied();
         let View { in_force, pieces, markers, tail, .. } = view;

@@ -36,7 +36,7 @@ impl Inspection<'_> {
             self.bytes = self.bytes.saturating_add(piece.map_or(0, |piece| piece.length));
             if let Some(end) = entry.end {
                 match segment.check_length(end.length) {
-                    Err(error) => self.cut(&error, last_good),
+                    Err(error) => self.cut(&error, segment.last_whole()?),
                     Ok(()) if segment.file_len > end.length => self.notes.push(Note {
                         file: segment.name.clone(),
                         message: format!(
@@ -154,6 +154,10 @@ impl Inspection<'_> {
             if !frames.resync()? {
                 return Ok(());
             }
+        }
+        if let Err(error) = segment.check_length(piece.length) {
+            self.cut(&error, Seq(frames.expect.seq.0.saturating_sub(1)));
+            return Ok(());
         }
         if let Some(chain) = piece.chain
             && last_good.is_none()
