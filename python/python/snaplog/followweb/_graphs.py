@@ -39,6 +39,10 @@ def build(pickled: Any, plain: Plain, path: str) -> nx.Graph:
             graph.add_node(known)
             graph.nodes[known].update(plain.attrs(attrs, f"node {node!r}"[:200]))
         for u, neighbours in adjacency.items():
+            if u not in nodes:
+                raise DamageError(
+                    f"{path}: it has neighbours of a node that it has not", kind="no-graph", path=path
+                )
             for v, edge in _dict(neighbours, "neighbours", path).items():
                 _add_edges(
                     graph, _id(u, "a node's id", plain), _id(v, "a node's id", plain), edge, plain, path
