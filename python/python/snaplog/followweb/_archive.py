@@ -15,6 +15,8 @@ from ._layout import ARCHIVE_ROOT, Folder, Source, is_known, sort_out
 _MAX_HEADER = 1 << 20
 _MAX_MEMBERS = 100_000
 _CHUNK = 1 << 18
+# How many files of the largest size an archive may have in all: they go to the disk, not into memory.
+_FILES = 16
 _HEADERS = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -38,18 +40,22 @@ class _Member(tarfile.TarInfo):
 def unpack(file: Path, shown: str, scratch: Path, max_bytes: int) -> Folder:
     """Read an archive once, from its beginning to its end, and put what it has of the old tool's files aside.
 
-    What a member is called decides only what it is taken for: the files are made in ``scratch`` under numbers. Links,
-    devices and members outside of the archive's folder are passed over. An archive that is damaged anywhere is not used
-    at all: of what stands before the damage nothing says that it is whole.
+    A member's path decides only what it is taken for: the files are made in ``scratch``, in folders with numbers, under
+    the few names that the old tool has (SQLite finds a write-ahead log by the name of its database). Links, devices and
+    members outside of the archive's folder are passed over. An archive that is damaged anywhere is not used at all: of
+    what stands before the damage nothing says that it is whole.
 
     :param shown: what the archive is called in messages.
-    :param max_bytes: how many bytes may come out of it.
+    :param max_bytes: how many bytes one file in it may have.
     """
     entries: dict[PurePosixPath, Source] = {}
+    folders: dict[PurePosixPath, Path] = {}
     try:
         with gzip.open(file, "rb") as stream:
             for path, content in _members(stream, shown, max_bytes):
-                target = _place(scratch, path, entries)
+                folder = folders.setdefault(path.parent, scratch / str(len(folders)))
+                folder.mkdir(exist_ok=True)
+                target = folder / path.name
                 with open(target, "wb") as out:
                     while piece := content.read(_CHUNK):
                         out.write(piece)
@@ -67,28 +73,17 @@ def unpack(file: Path, shown: str, scratch: Path, max_bytes: int) -> Folder:
     return sort_out(entries.items())
 
 
-def _place(scratch: Path, path: PurePosixPath, entries: dict[PurePosixPath, Source]) -> Path:
-    if path.name.endswith("-wal"):
-        # SQLite finds it by name, beside its database.
-        database = path.with_name(path.name[: -len("-wal")])
-        number = list(entries).index(database) if database in entries else None
-        if number is not None:
-            return entries[database].file.with_name(f"{entries[database].file.name}-wal")
-    folder = scratch / str(len(entries))
-    folder.mkdir(exist_ok=True)
-    return folder / ("file.gz" if path.name.endswith(".gz") else "file")
-
-
 def _members(stream: gzip.GzipFile, shown: str, max_bytes: int) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
-    left = max_bytes
+    left = max_bytes * _FILES
     count = 0
     with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
         for member in archive:
             count += 1
             left -= max(member.size, 0)
-            if left < 0 or count > _MAX_MEMBERS:
+            if left < 0 or member.size > max_bytes or count > _MAX_MEMBERS:
                 raise RefusedError(
-                    f"{shown}: more than {max_bytes} bytes or {_MAX_MEMBERS} files come out of it",
+                    f"{shown}: more than {max_bytes} bytes come out of a file in it, {max_bytes * _FILES} bytes or "
+                    f"{_MAX_MEMBERS} files out of it in all",
                     kind="too-large",
                     path=shown,
                     hint="if it is your own, raise the bound: --max-bytes, or max_bytes=",
