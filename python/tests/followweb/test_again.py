@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import snaplog
-from snaplog.followweb import Report, import_directory, importer
+from snaplog.followweb import Report, _write, import_directory, importer
 from snaplog.followweb.__main__ import main
 
 from .oldtool import BERLIN, START, OldTool, crawl, cut, expected
@@ -68,17 +68,17 @@ def test_a_second_run_finds_nothing_to_do(old: OldTool, log: Path) -> None:
 def test_an_import_that_is_interrupted_goes_on(
     at: int, old: OldTool, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = importer._write_state
+    put = _write.write_state
     calls = []
 
-    def interrupted(*args: Any) -> None:
+    def interrupted(*args: Any, **more: Any) -> None:
         calls.append(args)
         if len(calls) > at:
             raise KeyboardInterrupt
-        put(*args)
+        put(*args, **more)
 
     # The events of a backup are in the log, its marker is not.
-    monkeypatch.setattr(importer, "_write_state", interrupted)
+    monkeypatch.setattr(importer, "write_state", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(old, log)
     monkeypatch.undo()

@@ -8,10 +8,15 @@
 from __future__ import annotations
 
 from ._report import Imported, Problem, Report
+from .checkpoint import Checkpoint, CheckpointLog
 from .config import snaplog_config
 from .importer import import_directory
+from .manager import BackupManager
 
 __all__ = [
+    "BackupManager",
+    "Checkpoint",
+    "CheckpointLog",
     "Imported",
     "Problem",
     "Report",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from .._errors import DamageError
 from ._bytes import MAX_BYTES, read
+
+_FRACTION = re.compile(r"\.([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def read_time(text: Any, naive: tzinfo | None) -> datetime | None:
     if not isinstance(text, str):
         return None
     try:
-        # Python 3.9 does not read the Z.
+        # Python 3.9 and 3.10 read neither the Z nor a fraction of any number of digits.
+        text = _FRACTION.sub(lambda found: f".{found[1]:0<6.6}", text)
         time = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
         return to_utc(time, naive)
     except (ValueError, OverflowError):

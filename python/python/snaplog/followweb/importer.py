@@ -19,6 +19,7 @@ from ._contents import Content, read_content
 from ._report import Imported, Problem, Report
 from ._scan import Item, Limits, Scan, Scanner
 from ._unpickle import MAX_OBJECTS
+from ._write import write_state
 from .config import config_of_policy
 
 if TYPE_CHECKING:
@@ -239,24 +240,5 @@ def _write(log: Log, item: Item, content: Content, *, passed_over: str | None = 
         record["passed_over"] = passed_over
     log.state[RECORD] = record
     written = log.sync(content.graph, remove=True).events_written
-    _write_state(log, content)
+    write_state(log, content.values, content.maps, keep={RECORD})
     return written
-
-
-def _write_state(log: Log, content: Content) -> None:
-    # What reads the same is the same: True is 1 for Python, and not for a log.
-    values = dict(log.state.items())
-    for key, value in content.values.items():
-        if key != RECORD and (key not in values or repr(values[key]) != repr(value)):
-            log.state[key] = value
-    for key in values.keys() - content.values.keys() - {RECORD}:
-        del log.state[key]
-    for name in {*log.state.maps(), *content.maps}:
-        wanted = content.maps.get(name, {})
-        known = log.state.map(name)
-        entries = dict(known.items())
-        for entry, value in wanted.items():
-            if entry not in entries or repr(entries[entry]) != repr(value):
-                known[entry] = value
-        for entry in entries.keys() - wanted.keys():
-            del known[entry]
