@@ -28,7 +28,6 @@ from typing import Any
 
 import joblib
 import networkx as nx
-
 import snaplog
 
 HERE = Path(__file__).resolve().parent
@@ -54,8 +53,10 @@ def synthetic(nodes: int, edges: int) -> nx.DiGraph:
             tags=["field-recording", "wet"],
             is_remix=False,
         )
-    while G.number_of_edges() < edges:
-        G.add_edge(str(dice.randrange(nodes)), str(dice.randrange(nodes)), type="similar", weight=dice.random())
+    for _ in range(edges):
+        G.add_edge(
+            str(dice.randrange(nodes)), str(dice.randrange(nodes)), type="similar", weight=dice.random()
+        )
     return G
 
 
@@ -99,6 +100,7 @@ class Table:
         self.rows: list[dict[str, Any]] = []
 
     def row(self, what: str, ours: float, than: str, theirs: float) -> None:
+        """Keeps and shows a row."""
         ratio = theirs / ours
         self.rows.append({"what": what, "ours": ours, "than": than, "theirs": theirs, "ratio": ratio})
         print(f"{what:42} {ours:10.4f} s   {than:34} {theirs:10.4f} s   {ratio:9.2f} x", flush=True)
@@ -158,9 +160,11 @@ def dumps(G: nx.DiGraph, path: Path) -> dict[str, Callable[[], Any]]:
 
 
 def saving(G: nx.DiGraph, table: Table) -> None:
-    """sync and marks against saving the whole graph; restore against loading it."""
+    """Sync and marks against saving the whole graph; restore against loading it."""
     with directory() as path, snaplog.open(path / "log", config=NO_TIERS) as log:
-        theirs = {name: best(work, RUNS if name == "pickle.dump" else 1) for name, work in dumps(G, path).items()}
+        theirs = {
+            name: best(work, RUNS if name == "pickle.dump" else 1) for name, work in dumps(G, path).items()
+        }
         log.sync(G)
         log.commit()
         some = list(G)[:: max(1, len(G) // 1000)]
@@ -190,8 +194,21 @@ def saving(G: nx.DiGraph, table: Table) -> None:
             log.mark()
 
         table.row("25 puts and a mark", best(explicit, 10), "pickle.dump", theirs["pickle.dump"])
-        logged = snaplog.LoggedDiGraph(log.to_networkx(), log=None)
-        logged.attach(log) if hasattr(logged, "attach") else None
+        logged = snaplog.LoggedDiGraph(log=log)
+
+        def through_the_graph() -> None:
+            nonlocal count
+            for node in some[:25]:
+                count += 1
+                logged.nodes[node]["seen"] = count
+            log.mark()
+
+        table.row(
+            "25 changes of a logged graph and a mark",
+            best(through_the_graph, 10),
+            "pickle.dump",
+            theirs["pickle.dump"],
+        )
         log.mark()
         log.close()
 
@@ -206,7 +223,16 @@ def memory(table: list[dict[str, Any]], args: argparse.Namespace) -> None:
     """The most memory that each way takes beyond what the graph takes, in a process of its own."""
     print()
     for what in ("nothing", "pickle.dump", "joblib compress=3", "sync", "restore", "pickle.load"):
-        command = [sys.executable, __file__, "--peak", what, "--nodes", str(args.nodes), "--edges", str(args.edges)]
+        command = [
+            sys.executable,
+            __file__,
+            "--peak",
+            what,
+            "--nodes",
+            str(args.nodes),
+            "--edges",
+            str(args.edges),
+        ]
         if args.events:
             command += ["--events", args.events]
         peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -260,7 +286,9 @@ def crawl(events: str | None, nodes: int, G: nx.DiGraph, table: Table) -> None:
             old = json.loads(done.stdout)
             name = "old way, all pickled" if mode else "old way, attributes in SQLite"
             table.row("the whole crawl", seconds, name, sum(old["seconds"].values()))
-            print(f"{'':42} {kept / 1e6:10.2f} MB  {name:34} {old['bytes_written_total'] / 1e6:10.2f} MB written")
+            print(
+                f"{'':42} {kept / 1e6:10.2f} MB  {name:34} {old['bytes_written_total'] / 1e6:10.2f} MB written"
+            )
 
 
 def write_events(G: nx.DiGraph, file: Path, nodes: int) -> None:
@@ -273,7 +301,9 @@ def write_events(G: nx.DiGraph, file: Path, nodes: int) -> None:
             print(json.dumps({"op": "node", "id": node, "attrs": attrs, "ts": ts}), file=out)
             for _, v, data in G.out_edges(node, data=True):
                 if int(v) < n:
-                    print(json.dumps({"op": "edge", "src": node, "dst": v, "attrs": data, "ts": ts}), file=out)
+                    print(
+                        json.dumps({"op": "edge", "src": node, "dst": v, "attrs": data, "ts": ts}), file=out
+                    )
 
 
 def ours(events: Path, path: Path, nodes: int) -> None:
@@ -292,11 +322,15 @@ def ours(events: Path, path: Path, nodes: int) -> None:
 
 def main() -> None:
     """Runs all of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--nodes", type=int, default=100_000)
     parser.add_argument("--edges", type=int, default=500_000)
     parser.add_argument("--events", help="an NDJSON file of a crawl, in place of the synthetic graph")
-    parser.add_argument("--crawl", type=int, default=5000, help="nodes of the crawl whose checkpoints are compared")
+    parser.add_argument(
+        "--crawl", type=int, default=5000, help="nodes of the crawl whose checkpoints are compared"
+    )
     parser.add_argument("--json", help="also write the figures to this file")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -304,14 +338,18 @@ def main() -> None:
     if args.peak:
         peak(args.peak, G)
         return
-    print(f"{len(G)} nodes, {G.number_of_edges()} edges; Python {sys.version.split()[0]}, {os.cpu_count()} processors\n")
+    print(
+        f"{len(G)} nodes, {G.number_of_edges()} edges; Python {sys.version.split()[0]}, {os.cpu_count()} processors\n"
+    )
     table, peaks = Table(), []
     adding(G, table)
     saving(G, table)
     memory(peaks, args)
     crawl(args.events, args.crawl, G, table)
     if args.json:
-        Path(args.json).write_text(json.dumps({"times": table.rows, "memory": peaks}, indent=2), encoding="utf-8")
+        Path(args.json).write_text(
+            json.dumps({"times": table.rows, "memory": peaks}, indent=2), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
