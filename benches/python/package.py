@@ -15,7 +15,6 @@ import json
 import os
 import pickle
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -220,9 +219,9 @@ def saving(G: nx.DiGraph, table: Table) -> None:
 
 
 def memory(table: list[dict[str, Any]], args: argparse.Namespace) -> None:
-    """The most memory that each way takes beyond what the graph takes, in a process of its own."""
+    """The most memory that each way takes beyond what is there before it, in a process of its own."""
     print()
-    for what in ("nothing", "pickle.dump", "joblib compress=3", "sync", "restore", "pickle.load"):
+    for what in ("pickle.dump", "joblib compress=3", "sync", "pickle.load", "restore"):
         command = [
             sys.executable,
             __file__,
@@ -237,32 +236,45 @@ def memory(table: list[dict[str, Any]], args: argparse.Namespace) -> None:
             command += ["--events", args.events]
         peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         table.append({"what": what, "peak_bytes": peak})
-        print(f"peak memory, {what:20} {peak / 1e6:10.0f} MB", flush=True)
+        print(f"peak memory, {what:20} {peak / 1e6:10.1f} MB", flush=True)
+
+
+# Linux: the most that a process held since it began, or since `5` was written to clear_refs (proc(5)).
+PEAK = """
+import pathlib, pickle, snaplog, networkx
+def of(what):
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
+pathlib.Path("/proc/self/clear_refs").write_text("5")
+before = of("VmRSS")
+"""
 
 
 def peak(what: str, G: nx.DiGraph) -> None:
     """Does one thing and says what memory it took at most."""
     with directory() as path:
         ways = dumps(G, path)
-        if what in ways:
-            ways[what]()
-        elif what in ("restore", "pickle.load"):
+        log = snaplog.open(path / "log", config=NO_TIERS)
+        known: dict[str, Any] = {"path": path}
+        if what in ("restore", "pickle.load"):
             ways["pickle.dump"]()
-            with snaplog.open(path / "log", config=NO_TIERS) as log:
-                log.sync(G)
-                log.mark()
-            code = (
-                f"import snaplog; snaplog.restore({str(path / 'log')!r})"
-                if what == "restore"
-                else f"import pickle; pickle.load(open({str(path / 'p')!r}, 'rb'))"
-            )
+            log.sync(G)
+            log.mark()
+            log.close()
+            work = {
+                "restore": f"made = snaplog.restore({str(path / 'log')!r})",
+                "pickle.load": f"made = pickle.load(open({str(path / 'p')!r}, 'rb'))",
+            }[what]
+            code = f"{PEAK}\n{work}\nprint(of('VmHWM') - before)"
             subprocess.run([sys.executable, "-c", code], check=True)
-            print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
             return
-        elif what == "sync":
-            with snaplog.open(path / "log", config=NO_TIERS) as log:
-                log.sync(G)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        exec(PEAK, known)
+        if what == "sync":
+            log.sync(G)
+        else:
+            ways[what]()
+        print(known["of"]("VmHWM") - known["before"])
+        log.close()
 
 
 def crawl(events: str | None, nodes: int, G: nx.DiGraph, table: Table) -> None:
