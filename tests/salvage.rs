@@ -354,6 +354,39 @@ fn cut_files_and_zeroed_sectors_never_stop_it() {
 }
 
 #[test]
+fn bytes_added_to_a_snapshot_cost_no_more_than_what_lies_behind_them() {
+    let sample = Sample::new(KINDS[0]);
+    let whole = facts(&sample.graph(&BTreeSet::new()));
+    // What stands in the trash would heal it.
+    let mut all = sample.files.clone();
+    all.retain(|name, _| !name.starts_with(names::TRASH));
+    let snapshot = |name: &&String| matches!(names::parse(name), Some(FileName::Snapshot(_)));
+    for name in all.keys().filter(snapshot) {
+        for added in [1, 40, 5000] {
+            let mut files = all.clone();
+            files.get_mut(name).unwrap().extend(vec![0; added]);
+            let (report, _, graph) = salvaged(&files, name);
+            assert_eq!((facts(&graph), report.rows_lost), (whole.clone(), 0), "{name}, {added} behind");
+            assert!(report.complete && report.faults.len() == 1, "{name}: {report:#?}");
+        }
+        // In the middle of the last block: all others stand where the index says.
+        let bytes = &all[name];
+        let trailer = snaplog::format::snapshot::TRAILER_BYTES;
+        let index = u64::from_le_bytes(bytes[bytes.len() - trailer + 8..][..8].try_into().unwrap());
+        let index = usize::try_from(index).unwrap();
+        for (to, from) in [(index, index - 3), (index - 3, index)] {
+            let mut files = all.clone();
+            // Three bytes twice, or not at all.
+            let changed = [&bytes[..to], &bytes[from..]].concat();
+            *files.get_mut(name).unwrap() = changed;
+            let (report, _, graph) = salvaged(&files, name);
+            assert!(report.rows_lost < 40, "{name}: {report:#?}");
+            assert!(facts(&graph).len() + 40 > whole.len(), "{name}: {report:#?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_log_is_refused() {
     let (from, to) = (SimStorage::new(), SimStorage::new());
     let refused = salvage(&from, Arc::new(to.clone()), environment()).unwrap_err();
