@@ -81,6 +81,13 @@ fn tell(report: &Report, output: &str, context: &Context) -> Result<(), Failure>
         let label = marker.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
         let _ = writeln!(text, "lost: marker {}{label}, after event {}", marker.id, number(marker.seq));
     }
+    if report.markers_unknown > 0 {
+        let places = number(report.markers_unknown);
+        let _ = writeln!(
+            text,
+            "lost: whatever markers stood in {places} damaged places, of which nothing else tells"
+        );
+    }
     let verdict = if report.complete { "everything is there" } else { "not everything is there" };
     let _ = writeln!(
         text,
