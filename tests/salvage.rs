@@ -11,7 +11,8 @@ use snaplog::storage::{DirEntry, LockAttempt, ReadFile, SimStorage, Storage, Wri
 use snaplog::upkeep::salvage::{LABEL, Report, salvage};
 use snaplog::upkeep::verify::{Level, Options, verify};
 use snaplog::{
-    CompactOptions, Event, FixedEnvironment, Graph, GraphKind, Log, MarkOptions, Seq, Timestamp, Value,
+    CompactOptions, Environment, Event, FixedEnvironment, Graph, GraphKind, Log, MarkOptions, Seq, Timestamp,
+    Value,
 };
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -37,8 +38,11 @@ struct Sample {
 
 impl Sample {
     fn new(kind: GraphKind) -> Self {
+        Self::made_in(kind, environment())
+    }
+
+    fn made_in(kind: GraphKind, environment: Arc<FixedEnvironment>) -> Self {
         let disk = SimStorage::new();
-        let environment = environment();
         let log = Log::init_in(Arc::new(disk.clone()), environment.clone(), kind, CONFIG).unwrap();
         let mut events = Vec::new();
         for days in [0..6_i64, 6..13, 13..15] {
@@ -442,6 +446,52 @@ fn bytes_added_to_a_snapshot_cost_no_more_than_what_lies_behind_them() {
             assert!(facts(&graph).len() + 40 > whole.len(), "{name}: {report:#?}");
         }
     }
+}
+
+#[test]
+fn a_manifest_of_another_log_hides_nothing() {
+    let sample = Sample::new(KINDS[0]);
+    let elsewhere = environment();
+    elsewhere.random();
+    let other = Sample::made_in(KINDS[3], elsewhere);
+    let whole = facts(&sample.graph(&BTreeSet::new()));
+    let is_lead =
+        |name: &str| name == names::CURRENT || matches!(names::parse(name), Some(FileName::Manifest(_)));
+    let mut files = sample.files.clone();
+    files.retain(|name, _| !is_lead(name));
+    files.extend(
+        other
+            .files
+            .iter()
+            .filter(|(name, _)| is_lead(name))
+            .map(|(name, bytes)| (name.clone(), bytes.clone())),
+    );
+    let (report, _, graph) = salvaged(&files, "a manifest of another log");
+    assert_eq!(facts(&graph), whole);
+    assert!(report.faults.iter().any(|fault| fault.file == names::CURRENT), "{report:#?}");
+    // But the other way round a few files of another log do not take it over.
+    let mut files = sample.files.clone();
+    let stranger = other.files.iter().find(|(name, _)| name.starts_with("events-")).unwrap().1;
+    files.insert("events-000900".to_owned(), stranger.clone());
+    let (_, _, graph) = salvaged(&files, "a file of another log");
+    assert_eq!(facts(&graph), whole);
+}
+
+#[test]
+fn a_clock_that_is_behind_the_log_is_no_reason_to_save_nothing() {
+    let sample = Sample::new(KINDS[0]);
+    let (from, to) = (SimStorage::new(), Arc::new(SimStorage::new()));
+    from.load(sample.files.clone()).unwrap();
+    let years_ago = Arc::new(FixedEnvironment::new(Timestamp(START.0 - 3000 * DAY)));
+    let report = salvage(&from, to.clone(), years_ago).unwrap();
+    assert!(report.complete && report.markers_kept.len() == sample.markers, "{report:#?}");
+    let kept: Vec<_> = Log::open_in(to, environment()).unwrap().reader().unwrap().markers().to_vec();
+    let was: Vec<_> = {
+        let log = Log::open_in(Arc::new(from), environment()).unwrap();
+        log.reader().unwrap().markers().to_vec()
+    };
+    let times = |markers: &[snaplog::Marker]| markers.iter().map(|marker| marker.time).collect::<Vec<_>>();
+    assert_eq!(times(&kept), times(&was));
 }
 
 /// A disk that cannot give some bytes of one file, or that does not let it be opened.

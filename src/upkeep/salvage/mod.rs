@@ -5,6 +5,7 @@
 //! increment covers what was lost, its rows heal it. The new log gets the same changes by id, at the same times, and each
 //! marker at which its graph is what the marker says. The damaged log is never written to.
 
+mod clock;
 mod lenient;
 mod state;
 mod survey;
@@ -24,6 +25,7 @@ use crate::model::row::RowKind;
 use crate::model::time::Timestamp;
 use crate::policy::config::{Compression, Config, Durability, Keep, KeepEvents, Retention};
 use crate::storage::{Storage, read_all};
+use clock::Clock;
 use lenient::Lenient;
 use state::State;
 use survey::{Frame, Span, Survey, survey};
@@ -103,10 +105,12 @@ pub fn salvage(
 ) -> Result<Report> {
     let from = Lenient::new(from);
     let found = survey(&from)?;
+    let clock = Arc::new(Clock::new(environment, &found));
+    let limit = clock.limit();
     let text = read_all(&from, crate::format::names::CONFIG, MAX_CONFIG_BYTES).unwrap_or_default();
     let text = String::from_utf8(text).ok().filter(|text| Config::parse(text).is_ok());
     let config = text.as_deref().unwrap_or(Config::template());
-    let log = Log::init_in(to, environment, found.kind, config)?;
+    let log = Log::init_in(to, clock, found.kind, config)?;
     // Nobody waits for single events, and nothing is dropped or folded before its user has seen what was saved.
     let writer = log.writer_with(Config {
         tiers: Vec::new(),
@@ -121,7 +125,7 @@ pub fn salvage(
         ..Config::default()
     })?;
     writer.set_automatic_markers(false)?;
-    let mut report = Walk::new(&found, &writer).run()?;
+    let mut report = Walk::new(&found, &writer, limit).run()?;
     writer.close()?;
     report.faults.extend(from.refused());
     Ok(report)
@@ -134,6 +138,8 @@ struct Walk<'s> {
     state: State<'s>,
     /// The last event that is in the new log, or was passed over.
     at: Seq,
+    /// No time in the new log is later.
+    limit: Timestamp,
     /// The time there.
     time: Timestamp,
     /// The next birth numbers there, where they are known.
@@ -149,13 +155,14 @@ struct Walk<'s> {
 }
 
 impl<'s> Walk<'s> {
-    fn new(survey: &'s Survey, writer: &'s Writer) -> Self {
+    fn new(survey: &'s Survey, writer: &'s Writer, limit: Timestamp) -> Self {
         let mut waiting: Vec<Marker> = survey.markers.values().cloned().collect();
         waiting.sort_by_key(|marker| std::cmp::Reverse((marker.seq, marker.id)));
         Self {
             survey,
             writer,
-            state: State::new(writer, survey.kind),
+            state: State::new(writer, survey.kind, limit),
+            limit,
             at: Seq(0),
             time: Timestamp::MIN,
             ordinals: Some(Ordinals::default()),
@@ -393,7 +400,7 @@ impl<'s> Walk<'s> {
             let sums = self.writer.with_graph(|graph| graph.fingerprint())?;
             if marker.seq == self.at && sums.content == marker.fingerprint.content {
                 let Marker { tiers, label, pinned, time, .. } = marker.clone();
-                self.writer.mark_beginning(tiers, label, pinned, time)?;
+                self.writer.mark_beginning(tiers, label, pinned, time.min(self.limit))?;
                 self.last_kept = Some(self.at);
                 self.report.markers_kept.push(marker.id.to_string());
             } else {
@@ -420,7 +427,12 @@ impl<'s> Walk<'s> {
             self.lose_marker(&marker);
         }
         if self.last_kept != Some(self.at) {
-            self.writer.mark_beginning(Vec::new(), Some(LABEL.to_owned()), false, self.time)?;
+            self.writer.mark_beginning(
+                Vec::new(),
+                Some(LABEL.to_owned()),
+                false,
+                self.time.min(self.limit),
+            )?;
         }
         // Behind the last frame that can be read, and behind the last marker.
         if self.survey.end > self.at {

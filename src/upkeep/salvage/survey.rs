@@ -75,6 +75,19 @@ pub(super) fn survey(storage: &dyn Storage) -> Result<Survey> {
         }
         Err(error) => return Err(error),
     };
+    let (manifest, id) = match (manifest, id) {
+        (Some(manifest), Some(id)) if is_foreign(storage, &named, &manifest, id) => {
+            faults.push(super::finding(&Error::Damage {
+                path: storage.location(names::CURRENT),
+                offset: None,
+                fault: Fault::Meaning {
+                    what: "it and its manifest are of another log than the segments here",
+                },
+            }));
+            (None, None)
+        }
+        other => other,
+    };
     let (log_id, kind) = match (&manifest, id) {
         (Some(manifest), Some(id)) => (id, manifest.kind),
         _ => most_frequent(storage, &named).ok_or_else(|| Error::NotALog { path: storage.location("") })?,
@@ -151,20 +164,44 @@ fn any_manifest(storage: &dyn Storage, named: &[Named]) -> Option<(Manifest, Log
     found
 }
 
+/// Whether a manifest came from elsewhere: no file that it names is here, but for such as say themselves that they are of
+/// another log, and there are such.
+fn is_foreign(storage: &dyn Storage, named: &[Named], manifest: &Manifest, id: LogId) -> bool {
+    let mut others = 0_u64;
+    for file in named.iter().filter(|file| is_segment(file.what)) {
+        let said = said_by(storage, file).map(|(said, _)| said);
+        let is_named = match file.what {
+            FileName::Events(number) => manifest.segments.iter().any(|entry| entry.id == number),
+            FileName::Snapshot(number) => manifest.snapshots.iter().any(|entry| entry.id == number),
+            _ => false,
+        };
+        match said {
+            Some(said) if said != id => others = others.saturating_add(1),
+            None if !is_named => {}
+            _ => return false,
+        }
+    }
+    others > 0
+}
+
+/// The log and the kind of graph that a segment says it is of.
+fn said_by(storage: &dyn Storage, file: &Named) -> Option<(LogId, GraphKind)> {
+    match file.what {
+        FileName::Events(id) => Segment::open_as(storage, id, &file.path)
+            .ok()
+            .map(|segment| (segment.prefix.log_id, segment.head.kind)),
+        FileName::Snapshot(_) => {
+            SnapshotFile::open_as(storage, &file.path).ok().map(|file| (file.prefix.log_id, file.head.kind))
+        }
+        _ => None,
+    }
+}
+
 /// The log and the kind of graph that most segments say they are of.
 fn most_frequent(storage: &dyn Storage, named: &[Named]) -> Option<(LogId, GraphKind)> {
     let mut said: HashMap<(LogId, (bool, bool)), u64> = HashMap::new();
     for file in named {
-        let found = match file.what {
-            FileName::Events(id) => Segment::open_as(storage, id, &file.path)
-                .ok()
-                .map(|segment| (segment.prefix.log_id, segment.head.kind)),
-            FileName::Snapshot(_) => SnapshotFile::open_as(storage, &file.path)
-                .ok()
-                .map(|file| (file.prefix.log_id, file.head.kind)),
-            _ => None,
-        };
-        if let Some((id, kind)) = found {
+        if let Some((id, kind)) = said_by(storage, file) {
             let count = said.entry((id, (kind.directed, kind.multigraph))).or_default();
             *count = count.saturating_add(1);
         }
