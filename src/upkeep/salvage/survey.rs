@@ -107,6 +107,10 @@ pub(super) fn survey(storage: &dyn Storage) -> Result<Survey> {
     };
     survey.read_segments(storage, &named, manifest.as_ref())?;
     survey.read_snapshots(storage, &named)?;
+    // The frames of markers before an increment are gone with its events: only the manifest had those markers.
+    if manifest.is_none() && named.iter().any(|file| matches!(file.what, FileName::Snapshot(_))) {
+        survey.blind = survey.blind.saturating_add(1);
+    }
     if let Some(manifest) = &manifest {
         survey.missing(storage, &named, manifest);
         // The manifest's word holds for those that it lists; those before its position that it does not list are gone.
