@@ -22,7 +22,14 @@ def start(server, path, *more):
     command = [sys.executable, EXAMPLE, "--query", "rain", "--log", path, "--base-url", server.url]
     command += ["--per-minute", "1000000", "--patience", "0.01", "--timeout", "0.5", *map(str, more)]
     environment = {**os.environ, "FREESOUND_API_KEY": TOKEN}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background may ignore it, and so would this process.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def crawl(server, path, *more):
