@@ -150,6 +150,8 @@ impl<'py> Rows<'py> {
 #[derive(Default)]
 struct Names<'py> {
     known: HashMap<String, Bound<'py, PyString>>,
+    /// Those of the entity before, which most often are those of the next one too.
+    last: Vec<(String, Bound<'py, PyString>)>,
 }
 
 impl<'py> Names<'py> {
@@ -159,15 +161,21 @@ impl<'py> Names<'py> {
         attrs: snaplog::model::graph::AttrsView<'_>,
         to: &Bound<'py, PyDict>,
     ) -> PyResult<()> {
-        for (name, value) in attrs.iter() {
+        for (at, (name, value)) in attrs.iter().enumerate() {
             let value = encoded_object(py, value)?;
-            if let Some(known) = self.known.get(name) {
-                to.set_item(known, value)?;
+            if let Some((last, object)) = self.last.get(at)
+                && last == name
+            {
+                to.set_item(object, value)?;
                 continue;
             }
-            let new = PyString::intern(py, name);
-            to.set_item(&new, value)?;
-            self.known.insert(name.to_owned(), new);
+            let object = match self.known.get(name) {
+                Some(known) => known.clone(),
+                None => self.known.entry(name.to_owned()).or_insert(PyString::intern(py, name)).clone(),
+            };
+            to.set_item(&object, value)?;
+            self.last.truncate(at);
+            self.last.push((name.to_owned(), object));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use snaplog::codec::Decoder;
-use snaplog::model::limits::MAX_DEPTH;
+use snaplog::model::limits::{MAX_DEPTH, MAX_VALUE_BYTES};
 use snaplog::{Attrs, Id, IdRef, Value};
 
 use crate::errors::bad_type;
@@ -298,12 +298,35 @@ pub(crate) fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py,
     })
 }
 
-/// A value as Python's, from its canonical encoding.
+/// A value as Python's, from its canonical encoding. The commonest kinds are read off the bytes; FORMAT.md has their tags.
 pub(crate) fn encoded_object<'py>(py: Python<'py>, encoded: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let mut bytes = Decoder::new(encoded);
+    match bytes.u8("a value's tag") {
+        Ok(INT) => {
+            if let Ok(n) = bytes.i64("an integer value") {
+                return Ok(n.into_pyobject(py)?.into_any());
+            }
+        }
+        Ok(FLOAT) => {
+            if let Ok(x) = bytes.f64("a float value") {
+                return Ok(PyFloat::new(py, x).into_any());
+            }
+        }
+        Ok(STR) => {
+            if let Ok(text) = bytes.str(MAX_VALUE_BYTES, "a string value") {
+                return Ok(PyString::new(py, text).into_any());
+            }
+        }
+        _ => {}
+    }
     let value = Value::decode(&mut Decoder::new(encoded));
     // It was checked on its way in.
     object(py, &value.unwrap_or(Value::Null))
 }
+
+const INT: u8 = 3;
+const FLOAT: u8 = 4;
+const STR: u8 = 5;
 
 impl Converter {
     /// That a dictionary of attributes can be stored, without storing it.
