@@ -426,6 +426,7 @@ fn a_segment_that_is_cut_short_keeps_the_markers_before_the_cut() {
             for cut in [frame.from, frame.from + 7] {
                 disk.set_file(file, &SAMPLE.files[file][..cut]).unwrap();
                 let log = open(&disk);
+                assert!(!log.reader().unwrap().restorable().is_whole(), "{file} cut at {cut}");
                 let before = SAMPLE.markers.iter().filter(|(_, seq)| seq.next() <= frame.first_seq);
                 for (id, seq) in before {
                     for level in [Level::Quick, Level::Checksums, Level::Replay] {

@@ -2,15 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 
-use snaplog::format::frame;
+use snaplog::format::frame::{self, FrameType};
 use snaplog::format::names::{self, FileName};
-use snaplog::storage::SimStorage;
+use snaplog::storage::{DirEntry, LockAttempt, ReadFile, SimStorage, Storage, WriteFile};
 use snaplog::upkeep::salvage::{LABEL, Report, salvage};
 use snaplog::upkeep::verify::{Level, Options, verify};
 use snaplog::{
-    CompactOptions, Event, FixedEnvironment, Graph, GraphKind, Log, MarkOptions, Seq, Timestamp, Value,
+    CompactOptions, Environment, Event, FixedEnvironment, Graph, GraphKind, Log, MarkOptions, Seq, Timestamp,
+    Value,
 };
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -36,8 +38,11 @@ struct Sample {
 
 impl Sample {
     fn new(kind: GraphKind) -> Self {
+        Self::made_in(kind, environment())
+    }
+
+    fn made_in(kind: GraphKind, environment: Arc<FixedEnvironment>) -> Self {
         let disk = SimStorage::new();
-        let environment = environment();
         let log = Log::init_in(Arc::new(disk.clone()), environment.clone(), kind, CONFIG).unwrap();
         let mut events = Vec::new();
         for days in [0..6_i64, 6..13, 13..15] {
@@ -202,6 +207,10 @@ fn a_directory_without_current_or_any_manifest_gives_all_the_same() {
         files.retain(|name, _| !gone(name));
         let (report, _, graph) = salvaged(&files, what);
         assert_eq!(facts(&graph), whole, "{what}: {report:#?}");
+        // Without any manifest nobody knows the markers whose frames were folded.
+        let all = report.markers_kept.len() >= sample.markers;
+        assert_eq!(report.complete, !what.starts_with("no manifest"), "{what}: {report:#?}");
+        assert!(all || !report.complete, "{what}: {report:#?}");
     }
 }
 
@@ -350,6 +359,259 @@ fn cut_files_and_zeroed_sectors_never_stop_it() {
             }
             salvaged(&files, &format!("{name}, sector {sector}"));
         }
+    }
+}
+
+#[test]
+fn what_is_lost_at_the_end_or_with_a_marker_alone_is_told() {
+    let disk = SimStorage::new();
+    let log = Log::init_in(Arc::new(disk.clone()), environment(), KINDS[0], CONFIG).unwrap();
+    let writer = log.writer().unwrap();
+    for n in 0..33_i64 {
+        writer.append_at(&Event::node(n), Timestamp(START.0 + n)).unwrap();
+        if n % 4 == 3 {
+            writer.mark_at(&MarkOptions::labelled(format!("after {n}")), Timestamp(START.0 + n)).unwrap();
+        }
+    }
+    // A note that all before it is durable comes last.
+    writer.commit().unwrap();
+    writer.commit().unwrap();
+    let after = disk.fork();
+    let markers = log.reader().unwrap().markers().len();
+    drop(writer);
+    let files = after.dump();
+    let name = "events-000001";
+    let bytes = &files[name];
+    let is_frame =
+        |at: &usize| frame::header(bytes.get(*at..*at + frame::HEADER_BYTES).unwrap_or_default()).is_ok();
+    let mut seen = BTreeSet::new();
+    for at in (0..bytes.len()).filter(is_frame) {
+        let header = frame::header(&bytes[at..at + frame::HEADER_BYTES]).unwrap();
+        let is_last = at + usize::try_from(header.frame_len()).unwrap() == bytes.len();
+        // Its payload, or its header, so that nothing tells what it was.
+        for within in [frame::HEADER_BYTES, 40] {
+            let mut damaged = files.clone();
+            damaged.get_mut(name).unwrap()[at + within] ^= 1;
+            let what = format!("{:?} at {at}, {within}", header.frame_type);
+            let (report, log, graph) = salvaged(&damaged, &what);
+            let kept =
+                log.reader().unwrap().markers().iter().filter(|m| m.label.as_deref() != Some(LABEL)).count();
+            let whole = kept == markers && ids(&graph).len() == 33;
+            assert!(whole || !report.complete, "{what}: {report:#?}");
+            // A note that is damaged costs nothing, if it can be told from a marker.
+            let note = matches!(header.frame_type, FrameType::SyncNote | FrameType::Seal);
+            assert_eq!(
+                report.complete,
+                note && (is_last || within == frame::HEADER_BYTES),
+                "{what}: {report:#?}"
+            );
+            if header.events > 0 {
+                let (from, to) = (header.first_seq.0, header.end_seq().0 - 1);
+                assert_eq!(
+                    report.lost.iter().map(|gap| (gap.from, gap.to)).collect::<Vec<_>>(),
+                    [(from, to)],
+                    "{what}"
+                );
+            }
+            seen.insert(format!("{:?} {is_last}", header.frame_type));
+        }
+    }
+    assert!(seen.len() > 2, "{seen:?}");
+}
+
+#[test]
+fn bytes_added_to_a_snapshot_cost_no_more_than_what_lies_behind_them() {
+    let sample = Sample::new(KINDS[0]);
+    let whole = facts(&sample.graph(&BTreeSet::new()));
+    // What stands in the trash would heal it.
+    let mut all = sample.files.clone();
+    all.retain(|name, _| !name.starts_with(names::TRASH));
+    let snapshot = |name: &&String| matches!(names::parse(name), Some(FileName::Snapshot(_)));
+    for name in all.keys().filter(snapshot) {
+        for added in [1, 40, 5000] {
+            let mut files = all.clone();
+            files.get_mut(name).unwrap().extend(vec![0; added]);
+            let (report, _, graph) = salvaged(&files, name);
+            assert_eq!((facts(&graph), report.rows_lost), (whole.clone(), 0), "{name}, {added} behind");
+            assert!(report.complete && report.faults.len() == 1, "{name}: {report:#?}");
+        }
+        // In the middle of the last block: all others stand where the index says.
+        let bytes = &all[name];
+        let trailer = snaplog::format::snapshot::TRAILER_BYTES;
+        let index = u64::from_le_bytes(bytes[bytes.len() - trailer + 8..][..8].try_into().unwrap());
+        let index = usize::try_from(index).unwrap();
+        for (to, from) in [(index, index - 3), (index - 3, index)] {
+            let mut files = all.clone();
+            // Three bytes twice, or not at all.
+            let changed = [&bytes[..to], &bytes[from..]].concat();
+            *files.get_mut(name).unwrap() = changed;
+            let (report, _, graph) = salvaged(&files, name);
+            assert!(report.rows_lost < 40, "{name}: {report:#?}");
+            assert!(facts(&graph).len() + 40 > whole.len(), "{name}: {report:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_manifest_of_another_log_hides_nothing() {
+    let sample = Sample::new(KINDS[0]);
+    let elsewhere = environment();
+    elsewhere.random();
+    let other = Sample::made_in(KINDS[3], elsewhere);
+    let whole = facts(&sample.graph(&BTreeSet::new()));
+    let is_lead =
+        |name: &str| name == names::CURRENT || matches!(names::parse(name), Some(FileName::Manifest(_)));
+    let mut files = sample.files.clone();
+    files.retain(|name, _| !is_lead(name));
+    files.extend(
+        other
+            .files
+            .iter()
+            .filter(|(name, _)| is_lead(name))
+            .map(|(name, bytes)| (name.clone(), bytes.clone())),
+    );
+    let (report, _, graph) = salvaged(&files, "a manifest of another log");
+    assert_eq!(facts(&graph), whole);
+    assert!(report.faults.iter().any(|fault| fault.file == names::CURRENT), "{report:#?}");
+    // But the other way round a few files of another log do not take it over.
+    let mut files = sample.files.clone();
+    let stranger = other.files.iter().find(|(name, _)| name.starts_with("events-")).unwrap().1;
+    files.insert("events-000900".to_owned(), stranger.clone());
+    let (_, _, graph) = salvaged(&files, "a file of another log");
+    assert_eq!(facts(&graph), whole);
+}
+
+#[test]
+fn a_clock_that_is_behind_the_log_is_no_reason_to_save_nothing() {
+    let sample = Sample::new(KINDS[0]);
+    let (from, to) = (SimStorage::new(), Arc::new(SimStorage::new()));
+    from.load(sample.files.clone()).unwrap();
+    let years_ago = Arc::new(FixedEnvironment::new(Timestamp(START.0 - 3000 * DAY)));
+    let report = salvage(&from, to.clone(), years_ago).unwrap();
+    assert!(report.complete && report.markers_kept.len() == sample.markers, "{report:#?}");
+    let kept: Vec<_> = Log::open_in(to, environment()).unwrap().reader().unwrap().markers().to_vec();
+    let was: Vec<_> = {
+        let log = Log::open_in(Arc::new(from), environment()).unwrap();
+        log.reader().unwrap().markers().to_vec()
+    };
+    let times = |markers: &[snaplog::Marker]| markers.iter().map(|marker| marker.time).collect::<Vec<_>>();
+    assert_eq!(times(&kept), times(&was));
+}
+
+/// A disk that cannot give some bytes of one file, or that does not let it be opened.
+#[derive(Debug)]
+struct BadDisk {
+    disk: SimStorage,
+    name: String,
+    /// None: the whole file.
+    bad: Option<std::ops::Range<u64>>,
+}
+
+#[derive(Debug)]
+struct BadFile {
+    file: Box<dyn ReadFile>,
+    bad: std::ops::Range<u64>,
+}
+
+fn bad_sector() -> io::Error {
+    io::Error::other("a bad sector")
+}
+
+impl Storage for BadDisk {
+    fn open(&self, name: &str) -> io::Result<Box<dyn ReadFile>> {
+        let file = self.disk.open(name)?;
+        match &self.bad {
+            _ if name != self.name => Ok(file),
+            Some(bad) => Ok(Box::new(BadFile { file, bad: bad.clone() })),
+            None => Err(bad_sector()),
+        }
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<DirEntry>> {
+        self.disk.list(dir)
+    }
+
+    fn lock_owner(&self) -> io::Result<Option<String>> {
+        self.disk.lock_owner()
+    }
+
+    fn location(&self, name: &str) -> String {
+        self.disk.location(name)
+    }
+
+    fn create(&self, _: &str) -> io::Result<Box<dyn WriteFile>> {
+        panic!("written to")
+    }
+
+    fn rename(&self, _: &str, _: &str) -> io::Result<()> {
+        panic!("written to")
+    }
+
+    fn remove(&self, _: &str) -> io::Result<()> {
+        panic!("written to")
+    }
+
+    fn create_dir(&self, _: &str) -> io::Result<()> {
+        panic!("written to")
+    }
+
+    fn sync_dir(&self, _: &str) -> io::Result<()> {
+        panic!("written to")
+    }
+
+    fn lock(&self, _: &str) -> io::Result<LockAttempt> {
+        panic!("locked")
+    }
+}
+
+impl ReadFile for BadFile {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let end = offset + u64::try_from(buf.len()).unwrap();
+        if offset < self.bad.end && self.bad.start < end {
+            return Err(bad_sector());
+        }
+        self.file.read_at(offset, buf)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+}
+
+#[test]
+fn what_the_disk_refuses_to_give_costs_no_more_than_zeros_in_its_place() {
+    let sample = Sample::new(GraphKind { directed: true, multigraph: false });
+    let salvaged_from = |name: &str, bad: Option<std::ops::Range<u64>>| {
+        let disk = SimStorage::new();
+        disk.load(sample.files.clone()).unwrap();
+        let from = BadDisk { disk, name: name.to_owned(), bad };
+        let to = Arc::new(SimStorage::new());
+        let report = salvage(&from, to.clone(), environment()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let reader = Log::open_in(to, environment()).unwrap().reader().unwrap();
+        let graph = reader.restore(reader.markers().last().unwrap()).unwrap();
+        (report, facts(&graph))
+    };
+    for (name, bytes) in &sample.files {
+        let len = u64::try_from(bytes.len()).unwrap();
+        for page in 0..len.div_ceil(4096) {
+            let bad = page * 4096..len.min((page + 1) * 4096);
+            let mut zeroed = sample.files.clone();
+            let range = usize::try_from(bad.start).unwrap()..usize::try_from(bad.end).unwrap();
+            zeroed.get_mut(name).unwrap()[range].fill(0);
+            let (expected, _, graph) = salvaged(&zeroed, name);
+            let (report, found) = salvaged_from(name, Some(bad.clone()));
+            assert_eq!(found, facts(&graph), "{name}, page {page}");
+            assert_eq!(report.lost, expected.lost, "{name}, page {page}");
+            assert_eq!(report.markers_lost, expected.markers_lost, "{name}, page {page}");
+            let told =
+                report.faults.iter().any(|fault| fault.kind == "io" && fault.offset == Some(bad.start));
+            assert!(told || expected.faults.is_empty(), "{name}, page {page}: {:?}", report.faults);
+        }
+        let mut without = sample.files.clone();
+        without.remove(name);
+        let (expected, _, graph) = salvaged(&without, name);
+        let (report, found) = salvaged_from(name, None);
+        assert_eq!((found, report.lost), (facts(&graph), expected.lost), "{name} cannot be opened");
     }
 }
 

@@ -15,7 +15,6 @@ import json
 import os
 import pickle
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -28,7 +27,6 @@ from typing import Any
 
 import joblib
 import networkx as nx
-
 import snaplog
 
 HERE = Path(__file__).resolve().parent
@@ -54,8 +52,10 @@ def synthetic(nodes: int, edges: int) -> nx.DiGraph:
             tags=["field-recording", "wet"],
             is_remix=False,
         )
-    while G.number_of_edges() < edges:
-        G.add_edge(str(dice.randrange(nodes)), str(dice.randrange(nodes)), type="similar", weight=dice.random())
+    for _ in range(edges):
+        G.add_edge(
+            str(dice.randrange(nodes)), str(dice.randrange(nodes)), type="similar", weight=dice.random()
+        )
     return G
 
 
@@ -99,6 +99,7 @@ class Table:
         self.rows: list[dict[str, Any]] = []
 
     def row(self, what: str, ours: float, than: str, theirs: float) -> None:
+        """Keeps and shows a row."""
         ratio = theirs / ours
         self.rows.append({"what": what, "ours": ours, "than": than, "theirs": theirs, "ratio": ratio})
         print(f"{what:42} {ours:10.4f} s   {than:34} {theirs:10.4f} s   {ratio:9.2f} x", flush=True)
@@ -158,9 +159,11 @@ def dumps(G: nx.DiGraph, path: Path) -> dict[str, Callable[[], Any]]:
 
 
 def saving(G: nx.DiGraph, table: Table) -> None:
-    """sync and marks against saving the whole graph; restore against loading it."""
+    """Sync and marks against saving the whole graph; restore against loading it."""
     with directory() as path, snaplog.open(path / "log", config=NO_TIERS) as log:
-        theirs = {name: best(work, RUNS if name == "pickle.dump" else 1) for name, work in dumps(G, path).items()}
+        theirs = {
+            name: best(work, RUNS if name == "pickle.dump" else 1) for name, work in dumps(G, path).items()
+        }
         log.sync(G)
         log.commit()
         some = list(G)[:: max(1, len(G) // 1000)]
@@ -190,8 +193,21 @@ def saving(G: nx.DiGraph, table: Table) -> None:
             log.mark()
 
         table.row("25 puts and a mark", best(explicit, 10), "pickle.dump", theirs["pickle.dump"])
-        logged = snaplog.LoggedDiGraph(log.to_networkx(), log=None)
-        logged.attach(log) if hasattr(logged, "attach") else None
+        logged = snaplog.LoggedDiGraph(log=log)
+
+        def through_the_graph() -> None:
+            nonlocal count
+            for node in some[:25]:
+                count += 1
+                logged.nodes[node]["seen"] = count
+            log.mark()
+
+        table.row(
+            "25 changes of a logged graph and a mark",
+            best(through_the_graph, 10),
+            "pickle.dump",
+            theirs["pickle.dump"],
+        )
         log.mark()
         log.close()
 
@@ -203,40 +219,62 @@ def saving(G: nx.DiGraph, table: Table) -> None:
 
 
 def memory(table: list[dict[str, Any]], args: argparse.Namespace) -> None:
-    """The most memory that each way takes beyond what the graph takes, in a process of its own."""
+    """The most memory that each way takes beyond what is there before it, in a process of its own."""
     print()
-    for what in ("nothing", "pickle.dump", "joblib compress=3", "sync", "restore", "pickle.load"):
-        command = [sys.executable, __file__, "--peak", what, "--nodes", str(args.nodes), "--edges", str(args.edges)]
+    for what in ("pickle.dump", "joblib compress=3", "sync", "pickle.load", "restore"):
+        command = [
+            sys.executable,
+            __file__,
+            "--peak",
+            what,
+            "--nodes",
+            str(args.nodes),
+            "--edges",
+            str(args.edges),
+        ]
         if args.events:
             command += ["--events", args.events]
         peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         table.append({"what": what, "peak_bytes": peak})
-        print(f"peak memory, {what:20} {peak / 1e6:10.0f} MB", flush=True)
+        print(f"peak memory, {what:20} {peak / 1e6:10.1f} MB", flush=True)
+
+
+# Linux: the most that a process held since it began, or since `5` was written to clear_refs (proc(5)).
+PEAK = """
+import pathlib, pickle, snaplog, networkx
+def of(what):
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
+pathlib.Path("/proc/self/clear_refs").write_text("5")
+before = of("VmRSS")
+"""
 
 
 def peak(what: str, G: nx.DiGraph) -> None:
     """Does one thing and says what memory it took at most."""
     with directory() as path:
         ways = dumps(G, path)
-        if what in ways:
-            ways[what]()
-        elif what in ("restore", "pickle.load"):
+        log = snaplog.open(path / "log", config=NO_TIERS)
+        known: dict[str, Any] = {"path": path}
+        if what in ("restore", "pickle.load"):
             ways["pickle.dump"]()
-            with snaplog.open(path / "log", config=NO_TIERS) as log:
-                log.sync(G)
-                log.mark()
-            code = (
-                f"import snaplog; snaplog.restore({str(path / 'log')!r})"
-                if what == "restore"
-                else f"import pickle; pickle.load(open({str(path / 'p')!r}, 'rb'))"
-            )
+            log.sync(G)
+            log.mark()
+            log.close()
+            work = {
+                "restore": f"made = snaplog.restore({str(path / 'log')!r})",
+                "pickle.load": f"made = pickle.load(open({str(path / 'p')!r}, 'rb'))",
+            }[what]
+            code = f"{PEAK}\n{work}\nprint(of('VmHWM') - before)"
             subprocess.run([sys.executable, "-c", code], check=True)
-            print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
             return
-        elif what == "sync":
-            with snaplog.open(path / "log", config=NO_TIERS) as log:
-                log.sync(G)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        exec(PEAK, known)
+        if what == "sync":
+            log.sync(G)
+        else:
+            ways[what]()
+        print(known["of"]("VmHWM") - known["before"])
+        log.close()
 
 
 def crawl(events: str | None, nodes: int, G: nx.DiGraph, table: Table) -> None:
@@ -260,7 +298,9 @@ def crawl(events: str | None, nodes: int, G: nx.DiGraph, table: Table) -> None:
             old = json.loads(done.stdout)
             name = "old way, all pickled" if mode else "old way, attributes in SQLite"
             table.row("the whole crawl", seconds, name, sum(old["seconds"].values()))
-            print(f"{'':42} {kept / 1e6:10.2f} MB  {name:34} {old['bytes_written_total'] / 1e6:10.2f} MB written")
+            print(
+                f"{'':42} {kept / 1e6:10.2f} MB  {name:34} {old['bytes_written_total'] / 1e6:10.2f} MB written"
+            )
 
 
 def write_events(G: nx.DiGraph, file: Path, nodes: int) -> None:
@@ -273,7 +313,9 @@ def write_events(G: nx.DiGraph, file: Path, nodes: int) -> None:
             print(json.dumps({"op": "node", "id": node, "attrs": attrs, "ts": ts}), file=out)
             for _, v, data in G.out_edges(node, data=True):
                 if int(v) < n:
-                    print(json.dumps({"op": "edge", "src": node, "dst": v, "attrs": data, "ts": ts}), file=out)
+                    print(
+                        json.dumps({"op": "edge", "src": node, "dst": v, "attrs": data, "ts": ts}), file=out
+                    )
 
 
 def ours(events: Path, path: Path, nodes: int) -> None:
@@ -292,11 +334,15 @@ def ours(events: Path, path: Path, nodes: int) -> None:
 
 def main() -> None:
     """Runs all of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--nodes", type=int, default=100_000)
     parser.add_argument("--edges", type=int, default=500_000)
     parser.add_argument("--events", help="an NDJSON file of a crawl, in place of the synthetic graph")
-    parser.add_argument("--crawl", type=int, default=5000, help="nodes of the crawl whose checkpoints are compared")
+    parser.add_argument(
+        "--crawl", type=int, default=5000, help="nodes of the crawl whose checkpoints are compared"
+    )
     parser.add_argument("--json", help="also write the figures to this file")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -304,14 +350,18 @@ def main() -> None:
     if args.peak:
         peak(args.peak, G)
         return
-    print(f"{len(G)} nodes, {G.number_of_edges()} edges; Python {sys.version.split()[0]}, {os.cpu_count()} processors\n")
+    print(
+        f"{len(G)} nodes, {G.number_of_edges()} edges; Python {sys.version.split()[0]}, {os.cpu_count()} processors\n"
+    )
     table, peaks = Table(), []
     adding(G, table)
     saving(G, table)
     memory(peaks, args)
     crawl(args.events, args.crawl, G, table)
     if args.json:
-        Path(args.json).write_text(json.dumps({"times": table.rows, "memory": peaks}, indent=2), encoding="utf-8")
+        Path(args.json).write_text(
+            json.dumps({"times": table.rows, "memory": peaks}, indent=2), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

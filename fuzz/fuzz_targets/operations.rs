@@ -6,7 +6,7 @@
 //!
 //! The input: a byte for the kind of graph and the durability, then operations, each a byte that says which and the
 //! arguments that [`Input::op`] reads. A byte that is missing is 0. Stories are short: what a fuzzer learns from a hundred
-//! of them it does not learn from one that is as long.
+//! of them it does not learn from one that is as long. With `SNAPLOG_STORY=1` each is printed before it is played.
 #![no_main]
 
 mod common;
@@ -192,6 +192,9 @@ fuzz_target!(|data: &[u8]| {
     let mut ops = Vec::new();
     while !input.0.is_empty() && ops.len() < MOST_OPS {
         ops.push(input.op());
+    }
+    if std::env::var_os("SNAPLOG_STORY").is_some() {
+        eprintln!("{kind:?} {durability}{ops:#?}");
     }
     run(kind, durability, &ops);
 });

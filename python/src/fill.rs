@@ -51,7 +51,7 @@ pub(crate) fn state<'py>(py: Python<'py>, items: &Items) -> PyResult<Bound<'py, 
 
 /// Fills `graph` with what a writer has in memory.
 pub(crate) fn live(py: Python<'_>, queue: &Queue, graph: &Bound<'_, PyAny>) -> PyResult<()> {
-    let filled = queue.in_order(|writer| writer.with_graph(|live| fill(py, live, graph)));
+    let filled = queue.in_order_attached(py, |writer| writer.with_graph(|live| fill(py, live, graph)));
     filled.or_raise(py)?
 }
 

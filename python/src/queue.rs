@@ -1,7 +1,8 @@
 //! The queue before the writer: events that calls from Python have handed over and that a thread of its own appends, so
 //! that the caller does not wait for the log's own work.
 //!
-//! The thread never takes Python's lock. Whoever waits for it, or for the writer, has let go of Python's lock before.
+//! The thread never takes Python's lock. Whoever waits for it, or for the writer, has let go of Python's lock before; but for
+//! one caller at a time, who works on both sides at once ([`Queue::in_order_attached`]).
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use pyo3::Python;
+use pyo3::sync::MutexExt;
 use snaplog::{Appended, Error, Event, Result, Timestamp, Writer};
 
 /// So many events are worth waking the thread for at once.
@@ -26,6 +29,8 @@ pub(crate) struct Queue {
     wake: Condvar,
     /// Held by whoever appends: events come to the writer in the order in which they were queued.
     appending: Mutex<()>,
+    /// Held, before `appending`, by whoever keeps Python's lock too.
+    attached: Mutex<()>,
     /// What became of events whose callers had gone on, for the next caller to be told.
     failed: Mutex<Option<Error>>,
     has_failed: AtomicU64,
@@ -50,6 +55,7 @@ impl Queue {
             waiting: Mutex::default(),
             wake: Condvar::new(),
             appending: Mutex::new(()),
+            attached: Mutex::new(()),
             failed: Mutex::new(None),
             has_failed: AtomicU64::new(0),
             written: AtomicU64::new(0),
@@ -160,6 +166,22 @@ impl Queue {
         self.append_waiting_in_order();
         self.take_failure()?;
         self.with(work)
+    }
+
+    /// As [`in_order`](Self::in_order), for work that needs Python as well, whose lock the caller has and keeps.
+    ///
+    /// One caller at a time: Python may let another thread run in the middle of the work, and if that one waited for the
+    /// writer with Python's lock in its hands neither could go on. It waits here, and has let go of Python's lock.
+    ///
+    /// # Errors
+    /// As [`in_order`](Self::in_order).
+    pub(crate) fn in_order_attached<T>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&Writer) -> Result<T>,
+    ) -> Result<T> {
+        let _turn = self.attached.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        self.in_order(work)
     }
 
     /// Appends an event at once. `time`: when it happened, if not now.

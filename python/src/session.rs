@@ -407,8 +407,6 @@ impl Writer {
     fn fill(&self, py: Python<'_>, graph: &Bound<'_, PyAny>) -> PyResult<()> {
         let queue = self.queue(py)?;
         py.detach(|| queue.flush()).or_raise(py)?;
-        // The writer's lock is taken while Python's is held. Nobody who holds the writer's waits for Python's, but for
-        // a call like this one in another thread, which Python lets run on.
         fill::live(py, queue, graph)
     }
 

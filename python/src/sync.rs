@@ -36,8 +36,8 @@ pub(crate) fn sync(
     };
     py.detach(|| queue.flush()).or_raise(py)?;
     let before = queue.written();
-    // The writer's lock is taken while Python's is held: see `Writer::fill`.
-    let found = queue.in_order(|log| log.with_graph(|graph| news(writer, graph, &parts))).or_raise(py)??;
+    let looked = queue.in_order_attached(py, |log| log.with_graph(|graph| news(writer, graph, &parts)));
+    let found = looked.or_raise(py)??;
     let mut told = if let Some(News { events, looked_at }) = found {
         let nothing = Converter::default();
         for event in events {

@@ -23,6 +23,9 @@ def start(path, body):
         import multiprocessing, os, signal, sys, time
         import snaplog
 
+        # Whoever runs the tests in the background may ignore it, and so would this process.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
         def child(log):
             try:
                 log.add_node("from the child")

@@ -3,6 +3,8 @@
 import datetime
 import json
 import pickle
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -321,6 +323,43 @@ def test_threads_share_a_log(path):
     assert (len(G), G.size()) == (4 * (1 + 2000 + 4), 8000)
     assert len(G.graph["snaplog"].state.map("seen")) == 16
     assert snaplog.verify(path)["sound"]
+
+
+def test_threads_that_look_at_graph_and_log_at_once_take_turns(path):
+    """A thread that waits for the writer with the interpreter's lock in its hands would stop everything."""
+    program = f"""
+import threading, time, networkx as nx, snaplog
+
+class Slow:
+    def __repr__(self):
+        time.sleep(0.05)  # lets the other threads run, in the middle of a sync
+        return "Slow()"
+
+log = snaplog.open({str(path)!r})
+log.add_edge("a", "b")
+
+def sync():
+    for _ in range(5):
+        try:
+            log.sync(nx.DiGraph([("a", "b", {{"slow": Slow()}})]))
+        except TypeError:
+            continue
+        raise SystemExit("a value that no log can hold")
+
+def look():
+    for _ in range(20):
+        log.to_networkx()
+        log.commit()
+        time.sleep(0.01)
+
+threads = [threading.Thread(target=work) for work in (sync, look, sync, look)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+log.close()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_acommit(path):

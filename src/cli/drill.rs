@@ -9,8 +9,8 @@ use snaplog::upkeep::drill::{BadChoice, Choice, Report, drill, last_checks};
 use snaplog::{Log, Timestamp};
 
 use super::Context;
-use super::failure::{Exit, Failure};
-use super::files::Staged;
+use super::failure::{Exit, Failure, Report as Told};
+use super::files::{self, Found, Staged};
 use super::output::{Align, Table, escaped, number, size};
 use super::verify::duration;
 
@@ -54,20 +54,45 @@ fn choice(text: &str) -> Result<Choice, BadChoice> {
 /// Runs a drill.
 pub(super) fn run(args: DrillArgs, context: &Context) -> Result<(), Failure> {
     let log = context.open_log()?;
+    if let Some(path) = &args.prometheus {
+        may_be_written(path, &context.dir)?;
+    }
     let before = last_checks(&log).drill.and_then(|check| check.last_good);
     let report = drill(&log, &args.markers, args.max_duration)?;
     // First the metrics: a monitor hears of a failure whatever becomes of the rest.
-    if let Some(path) = &args.prometheus {
+    let written = args.prometheus.as_ref().map_or(Ok(()), |path| {
         let proves = report.good && report.markers_checked > 0;
         let last_good = if proves { Some(report.time) } else { before };
-        write(path, &metrics(&log, &report, last_good))?;
-    }
+        write(path, &metrics(&log, &report, last_good))
+    });
     if context.json {
         context.out.json(&report)?;
     } else {
         tell(&report, context)?;
     }
-    if report.good { Ok(()) } else { Err(Failure::Told(Exit::Damage)) }
+    match written {
+        // What the drill found weighs more than metrics that could not be written, which are told all the same.
+        Err(Failure::Untold(mut told)) if !report.good => {
+            told.exit = Exit::Damage;
+            Err(Failure::Untold(told))
+        }
+        Ok(()) if !report.good => Err(Failure::Told(Exit::Damage)),
+        written => written,
+    }
+}
+
+/// That metrics may be written to `path`: nothing of the log may be replaced by them.
+fn may_be_written(path: &Path, log: &Path) -> Result<(), Failure> {
+    let name = path.display().to_string();
+    if files::is_inside(path, log) {
+        let told = Told::new(Exit::Failed, "inside-log", format!("{name} is in the log itself"));
+        return Err(told.path(name).hint("choose a file outside of the log's directory").into());
+    }
+    if matches!(files::look(path)?, Found::Empty { is_dir: true } | Found::Full { is_dir: true }) {
+        let told = Told::new(Exit::Failed, "wrong-kind", format!("{name} is a directory"));
+        return Err(told.path(name).hint("name a file in it, such as snaplog.prom").into());
+    }
+    Ok(())
 }
 
 fn tell(report: &Report, context: &Context) -> Result<(), Failure> {
@@ -147,10 +172,16 @@ fn metrics(log: &Log, report: &Report, last_good: Option<Timestamp>) -> String {
     text
 }
 
-/// Whole or not at all: whoever collects it meanwhile never sees half of it.
+/// Whole or not at all: whoever collects it meanwhile never sees half of it. A device or a pipe is written to, not replaced.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |path: &Path| {
+        let name = path.display().to_string();
+        move |e| Failure::io("write", &name, &e)
+    };
+    if files::look(path)? == Found::Special {
+        return files::open_special(path)?.write_all(text.as_bytes()).map_err(failed(path));
+    }
     let staged = Staged::beside(path)?;
-    let written = staged.create()?.write_all(text.as_bytes());
-    written.map_err(|e| Failure::io("write", &staged.path().display().to_string(), &e))?;
+    staged.create()?.write_all(text.as_bytes()).map_err(failed(staged.path()))?;
     staged.publish(true)
 }

@@ -7,7 +7,7 @@ use super::Context;
 use super::failure::{Exit, Failure, Report};
 use super::json::{MarkDocument, MarkerDocument};
 use super::list::documents;
-use super::output::number;
+use super::output::{labelled, number};
 
 /// Place a marker: a point that can be restored
 ///
@@ -53,7 +53,7 @@ pub(super) fn run(args: MarkArgs, context: &Context) -> Result<(), Failure> {
     if context.json {
         return context.out.json(&MarkDocument { marker: document });
     }
-    let label = marker.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
+    let label = labelled(marker.label.as_deref());
     let (nodes, edges) = (number(marker.counts.nodes), number(marker.counts.edges));
     context.out.say(&format!(
         "placed {}{label} at event {}: {nodes} nodes, {edges} edges",

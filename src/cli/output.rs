@@ -148,7 +148,7 @@ fn for_people(report: &Report) -> String {
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if turns || (c.is_control() && c != '\n') {
             out.extend(c.escape_default());
         } else {
@@ -156,6 +156,11 @@ pub(crate) fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// A marker's label behind its id, in one line, whatever is in it; nothing if it has none.
+pub(crate) fn labelled(label: Option<&str>) -> String {
+    label.map(|label| format!(" ({})", escaped(label).replace('\n', "\\n"))).unwrap_or_default()
 }
 
 /// Where the words of a column stand.
@@ -275,6 +280,13 @@ mod tests {
     fn what_acts_on_a_terminal_is_made_visible() {
         assert_eq!(escaped("a\x1b[31mb\u{202e}c\td\n"), "a\\u{1b}[31mb\\u{202e}c\\td\n");
         assert_eq!(escaped("état 日本"), "état 日本");
+        assert_eq!(escaped("\u{61c}\u{2028}\u{2029}\u{85}"), "\\u{61c}\\u{2028}\\u{2029}\\u{85}");
+        assert_eq!(
+            labelled(Some("a\nlost: b")),
+            " (a\\nlost: b)",
+            "a log that came from elsewhere may hold any label"
+        );
+        assert_eq!(labelled(None), "");
     }
 
     #[test]

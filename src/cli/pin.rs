@@ -6,6 +6,7 @@ use super::Context;
 use super::failure::Failure;
 use super::json::MarkDocument;
 use super::mark::document;
+use super::output::labelled;
 
 /// Pin a marker: it is kept whatever the tiers say
 ///
@@ -72,7 +73,7 @@ fn set(text: &str, on: bool, context: &Context) -> Result<(), Failure> {
         let marker = document(&log, choice.marker)?;
         return context.out.json(&MarkDocument { marker });
     }
-    let label = choice.marker.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
+    let label = labelled(choice.marker.label.as_deref());
     context.out.say(&match (pinned == on, on) {
         (false, true) => format!("pinned {id}{label}: it is kept whatever the tiers say"),
         (false, false) => format!("unpinned {id}{label}: the tiers decide about it"),

@@ -9,9 +9,9 @@ use snaplog::storage::LocalStorage;
 use snaplog::upkeep::salvage::{Gap, Report, salvage};
 
 use super::Context;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, Report as Told};
 use super::files::{self, Found, Staged};
-use super::output::number;
+use super::output::{labelled, number};
 
 /// Read all that can be read of a damaged log into a new one
 ///
@@ -46,7 +46,9 @@ pub(super) fn run(args: SalvageArgs, context: &Context) -> Result<(), Failure> {
         return Err(Failure::usage("the new log cannot be in the damaged one: choose another place"));
     }
     if !matches!(files::look(&args.output)?, Found::Nothing | Found::Empty { is_dir: true }) {
-        return Err(super::restore::already_there(&args.output));
+        let path = args.output.display().to_string();
+        let told = Told::new(Exit::Failed, "not-empty", format!("{path} is not empty")).path(path);
+        return Err(told.hint("choose a directory that is empty or does not exist yet").into());
     }
     let staged = Staged::beside(&args.output)?;
     let to = Arc::new(LocalStorage::new(staged.path()));
@@ -78,8 +80,15 @@ fn tell(report: &Report, output: &str, context: &Context) -> Result<(), Failure>
         let _ = writeln!(text, "lost: {lost} changes and attributes that name what was lost");
     }
     for marker in &report.markers_lost {
-        let label = marker.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
+        let label = labelled(marker.label.as_deref());
         let _ = writeln!(text, "lost: marker {}{label}, after event {}", marker.id, number(marker.seq));
+    }
+    if report.markers_unknown > 0 {
+        let places = number(report.markers_unknown);
+        let _ = writeln!(
+            text,
+            "lost: whatever markers stood in {places} damaged places, of which nothing else tells"
+        );
     }
     let verdict = if report.complete { "everything is there" } else { "not everything is there" };
     let _ = writeln!(

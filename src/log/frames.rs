@@ -164,6 +164,16 @@ impl Segment {
         Ok(stored)
     }
 
+    /// The header at `offset`, if one of this segment stands there and is sound, whatever its payload is.
+    pub(crate) fn header(&self, offset: u64) -> Result<Option<FrameHeader>> {
+        if offset.saturating_add(len_u64(HEADER_BYTES)) > self.file_len {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; HEADER_BYTES];
+        self.file.read_exact_at(offset, &mut bytes).map_err(Error::io("read", self.path.clone()))?;
+        Ok(frame::header(&bytes).ok().filter(|header| header.tag == self.head.tag))
+    }
+
     pub(crate) fn damage(&self, offset: u64, fault: Fault) -> Error {
         Error::Damage { path: self.path.clone(), offset: Some(offset), fault }
     }

@@ -432,7 +432,6 @@ fn restorable(view: &View) -> Restorable {
             sound.insert(entry.id);
         }
     }
-    let all = sound.len() == manifest.snapshots.len();
     increments.retain(|increment| sound.contains(&increment.file));
     let first = view.kept_from();
     let mut last = Seq(first.0.saturating_sub(1));
@@ -451,7 +450,8 @@ fn restorable(view: &View) -> Restorable {
             break;
         }
     }
-    let is_whole = all && last == view.last_seq() && view.damage.is_none();
+    // Of a segment that has lost no more than its end, all events are there.
+    let is_whole = fault.is_none() && last == view.last_seq() && view.damage.is_none();
     Restorable { reach: Reachable::new(&increments), first, last, is_whole, fault }
 }
 

@@ -1,11 +1,14 @@
 //! Reading snapshot segments.
 
+use memchr::memmem;
+
 use super::error::{Error, Result};
 use crate::codec::len_u64;
 use crate::format::header::{FileKind, MAX_SEGMENT_HEADER_BYTES, PREFIX_BYTES, Prefix};
 use crate::format::manifest::{IncrementEntry, SnapshotEntry};
 use crate::format::snapshot::{
-    Block, Chunk, Column, DecodedChunk, Footer, Increment, SnapshotHead, TRAILER_BYTES, Trailer,
+    Block, Chunk, Column, DecodedChunk, Footer, Increment, SnapshotHead, TRAILER_BYTES, TRAILER_MAGIC,
+    Trailer,
 };
 use crate::format::{Fault, header, names};
 use crate::model::marker::GraphKind;
@@ -13,6 +16,9 @@ use crate::model::position::LogId;
 use crate::model::row::RowKind;
 use crate::model::time::Timestamp;
 use crate::storage::{ReadFile, Storage};
+
+/// How much is searched at once.
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// An open snapshot segment: its header and its index. What it holds is read when it is asked for.
 #[derive(Debug)]
@@ -81,7 +87,7 @@ impl SnapshotFile {
         Ok(opened.into_file(prefix, head, footer, trailer))
     }
 
-    /// Opens a file of which no header can be read, by its index; `number` is that of its name.
+    /// Opens a file of which no header can be read, by its index, wherever that stands; `number` is that of its name.
     pub(crate) fn open_headless(
         storage: &dyn Storage,
         name: &str,
@@ -89,7 +95,10 @@ impl SnapshotFile {
         kind: GraphKind,
     ) -> Result<Self> {
         let opened = Opened::open(storage, name)?;
-        let (trailer, stored) = opened.index()?;
+        let (trailer, stored) = match opened.index() {
+            Err(error) if error.is_damage() => opened.index_anywhere()?.ok_or(error)?,
+            index => index?,
+        };
         let footer = Footer::decode_headless(&trailer, &stored)
             .map_err(|fault| opened.damage(trailer.footer_offset, fault))?;
         let head =
@@ -172,6 +181,29 @@ impl Opened {
         let stored = usize::try_from(trailer.footer_stored).unwrap_or(usize::MAX);
         let index = self.read(trailer.footer_offset, stored)?;
         Ok((trailer, index))
+    }
+
+    /// The same where they are not at the end of the file, or not where they say: the last ones that can be read.
+    fn index_anywhere(&self) -> Result<Option<(Trailer, Vec<u8>)>> {
+        let finder = memmem::Finder::new(&TRAILER_MAGIC);
+        let (mut at, mut last) = (0_u64, None);
+        while at.saturating_add(len_u64(TRAILER_BYTES)) <= self.file_len {
+            let chunk = self.read(at, CHUNK_BYTES)?;
+            for found in finder.find_iter(&chunk) {
+                let trailer = Trailer::decode_anywhere(chunk.get(found..).unwrap_or_default());
+                if let Ok(trailer) = trailer {
+                    last = Some((at.saturating_add(len_u64(found)), trailer));
+                }
+            }
+            // One that begins near the end of this chunk is looked at again, whole, in the next.
+            let step = chunk.len().saturating_sub(TRAILER_BYTES.saturating_sub(1)).max(1);
+            at = at.saturating_add(len_u64(step));
+        }
+        let Some((end, trailer)) = last else { return Ok(None) };
+        let stored = usize::try_from(trailer.footer_stored).unwrap_or(usize::MAX);
+        // It ends where the trailer begins, whatever lies between it and the blocks.
+        let Some(begin) = end.checked_sub(u64::from(trailer.footer_stored)) else { return Ok(None) };
+        Ok(Some((trailer, self.read(begin, stored)?)))
     }
 
     fn damage(&self, offset: u64, fault: Fault) -> Error {

@@ -195,3 +195,52 @@ fn a_collector_drills_by_itself_when_it_is_time() {
     let failure = writer.status().unwrap().maintenance_failure.unwrap();
     assert!(failure.contains("could not restore m2"), "{failure}");
 }
+
+#[test]
+fn metrics_replace_neither_the_log_nor_a_device() {
+    let crawl = Crawl::new();
+    let log = crawl.path();
+    let listed = || {
+        let files = fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    };
+    let before: BTreeMap<_, _> = listed();
+    for name in ["CURRENT", "events-000001", "new.prom"] {
+        let path = log.join(name);
+        let error = crawl.run(&["--json", "drill", "--prometheus", path.to_str().unwrap()]).exits(1).error();
+        assert_eq!(error["kind"], "inside-log", "{name}");
+    }
+    assert_eq!(before, listed());
+    let dir = crawl.beside("collector");
+    fs::create_dir(&dir).unwrap();
+    let error = crawl.run(&["--json", "drill", "--prometheus", dir.to_str().unwrap()]).exits(1).error();
+    assert_eq!(error["kind"], "wrong-kind");
+    assert_eq!(before, listed(), "it was looked at before the drill began");
+
+    let pipe = crawl.beside("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    if made.is_ok_and(|status| status.success()) {
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        crawl.run(&["drill", "--prometheus", pipe.to_str().unwrap()]).exits(0);
+        // Had it been replaced, nobody would ever write to the one that is read.
+        assert!(!fs::metadata(&pipe).unwrap().is_file(), "the pipe was replaced");
+        let id = crawl.log.id().to_string();
+        assert_eq!(metrics(&reader.join().unwrap(), &id)["snaplog_drill_success"], "1");
+    }
+}
+
+#[test]
+fn what_a_drill_found_is_told_though_its_metrics_cannot_be_written() {
+    let crawl = Crawl::new();
+    let bad = crawl.beside("no-such-directory").join("drill.prom");
+    let args = ["drill", "--json", "--markers", "all", "--prometheus", bad.to_str().unwrap()];
+    let told = crawl.run(&args).exits(1);
+    assert_eq!(told.error()["kind"], "io");
+    assert_eq!(told.json()["good"], true);
+    crawl.damage(0);
+    let told = crawl.run(&args).exits(4);
+    assert_eq!((&told.json()["good"], &told.error()["kind"]), (&json!(false), &json!("io")));
+}

@@ -13,7 +13,7 @@ use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::json::{MarkerDocument, RestoreDocument, SegmentDocument};
 use crate::cli::list::documents;
-use crate::cli::output::{number, size};
+use crate::cli::output::{labelled, number, size};
 
 /// A report that grows as the restore goes on.
 #[derive(Debug)]
@@ -178,8 +178,7 @@ impl Told {
         let RestoreDocument { marker, seq, time, nodes, edges, .. } = &self.document;
         let at = format!("event {}", number(seq.unwrap_or_default()));
         let mut text = match marker {
-            Some(MarkerDocument { id, label: Some(label), .. }) => format!("{id} ({label}), at {at}"),
-            Some(MarkerDocument { id, label: None, .. }) => format!("{id}, at {at}"),
+            Some(MarkerDocument { id, label, .. }) => format!("{id}{}, at {at}", labelled(label.as_deref())),
             None => at,
         };
         if let Some(time) = time {

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use input::{Input, Seekable, Spooled};
 pub use lines::{MAX_LINE_BYTES, ndjson};
-pub use node_link::node_link;
+pub use node_link::{MAX_DOCUMENT_BYTES, node_link};
 pub use stopped::{BadLine, Cause, LineFault, Stopped};
 
 use crate::log::{Result, Writer};

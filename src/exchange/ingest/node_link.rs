@@ -15,6 +15,9 @@ use crate::format::manifest::Source;
 use crate::log::{Appended, Error, Writer};
 use crate::model::marker::GraphKind;
 
+/// The longest document, decompressed, in bytes: it is read into memory. NDJSON has no such bound, it is read line by line.
+pub const MAX_DOCUMENT_BYTES: u64 = 512 << 20;
+
 /// Reads NetworkX's node-link JSON into a log: as puts, which merge with what is there. The whole document is read into
 /// memory, decompressed if it is zstd's. Everything that was read is durable on return. A document is remembered as a
 /// source once all of it was read.
@@ -41,7 +44,7 @@ fn run(
     observer: &mut dyn Observer,
 ) -> Result<(), Cause> {
     let known = remembered(tally.writer, options)?;
-    let document = match whole(input) {
+    let document = match whole(input, MAX_DOCUMENT_BYTES) {
         Ok(document) => document,
         Err(_) if options.is_stopped() => {
             tally.report.interrupted = true;
@@ -80,11 +83,17 @@ fn run(
     Ok(())
 }
 
-fn whole(input: impl Input) -> io::Result<Vec<u8>> {
+fn whole(input: impl Input, max: u64) -> io::Result<Vec<u8>> {
     let mut text = Text::new(input)?;
     text.settle();
     let mut document = Vec::new();
-    text.read_to_end(&mut document)?;
+    text.take(max.saturating_add(1)).read_to_end(&mut document)?;
+    if len_u64(document.len()) > max {
+        let mib = max >> 20;
+        let message =
+            format!("the document has more than {mib} MiB: give it as NDJSON, which is read line by line");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
     Ok(document)
 }
 
@@ -147,5 +156,26 @@ impl Sink<'_, '_> {
             self.observer.progress(&self.tally.report, marker.as_ref());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::super::input::Spooled;
+    use super::*;
+
+    #[test]
+    fn a_document_is_read_up_to_its_bound_and_no_further() {
+        let whole = |max| {
+            // One that never ends, from a few bytes: what is compressed may be anything once it is not.
+            let zeros = zstd::encode_all(io::repeat(b' ').take(1 << 20), 3).unwrap();
+            super::whole(Spooled::new(Cursor::new(zeros), Cursor::new(Vec::new())), max)
+        };
+        assert_eq!(whole(1 << 20).unwrap().len(), 1 << 20);
+        let error = whole((1 << 20) - 1).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(error.to_string().contains("NDJSON"), "{error}");
     }
 }

@@ -232,6 +232,16 @@ impl Trailer {
     /// # Errors
     /// [`Fault`] if it is not sound, or the file is not as long as it says.
     pub fn decode(bytes: &[u8], file_len: u64) -> Result<Self, Fault> {
+        let trailer = Self::decode_anywhere(bytes)?;
+        let end = trailer.footer_offset.checked_add(u64::from(trailer.footer_stored));
+        if end.and_then(|end| end.checked_add(len_u64(TRAILER_BYTES))) != Some(file_len) {
+            return Err(Fault::Meaning { what: "a snapshot segment has another length than its end says" });
+        }
+        Ok(trailer)
+    }
+
+    /// Reads a trailer that need not stand where it says, as in a file to which bytes were added.
+    pub(crate) fn decode_anywhere(bytes: &[u8]) -> Result<Self, Fault> {
         let what = "the end of a snapshot segment";
         if bytes.len() < TRAILER_BYTES {
             let (needed, have) = (len_u64(TRAILER_BYTES), len_u64(bytes.len()));
@@ -250,17 +260,12 @@ impl Trailer {
                 what: "the end of a snapshot segment says what this version does not know",
             });
         }
-        let trailer = Self {
+        Ok(Self {
             footer_stored: u32_at(bytes, 4),
             footer_offset: u64_at(bytes, 8),
             footer_raw: u32_at(bytes, 16),
             footer_crc: u32_at(bytes, 20),
-        };
-        let end = trailer.footer_offset.checked_add(u64::from(trailer.footer_stored));
-        if end.and_then(|end| end.checked_add(len_u64(TRAILER_BYTES))) != Some(file_len) {
-            return Err(Fault::Meaning { what: "a snapshot segment has another length than its end says" });
-        }
-        Ok(trailer)
+        })
     }
 }
 

@@ -485,7 +485,8 @@ impl Core {
 
     /// Ends the session: everything durable, the segment sealed, its end in the manifest.
     pub(super) fn close(&mut self) -> Result<()> {
-        self.sync()?;
+        // What was found counts too, though nothing came after it: whoever opened the log has seen it.
+        self.commit()?;
         if self.segment.is_some() {
             self.end_segment()?;
             let manifest = self.described();

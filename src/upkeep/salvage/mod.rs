@@ -5,6 +5,8 @@
 //! increment covers what was lost, its rows heal it. The new log gets the same changes by id, at the same times, and each
 //! marker at which its graph is what the marker says. The damaged log is never written to.
 
+mod clock;
+mod lenient;
 mod state;
 mod survey;
 
@@ -23,6 +25,8 @@ use crate::model::row::RowKind;
 use crate::model::time::Timestamp;
 use crate::policy::config::{Compression, Config, Durability, Keep, KeepEvents, Retention};
 use crate::storage::{Storage, read_all};
+use clock::Clock;
+use lenient::Lenient;
 use state::State;
 use survey::{Frame, Span, Survey, survey};
 
@@ -55,6 +59,8 @@ pub struct Report {
     pub markers_kept: Vec<String>,
     /// Markers whose graph cannot be had again, or not exactly.
     pub markers_lost: Vec<LostMarker>,
+    /// Damaged places that may have held further markers, of which nothing else tells.
+    pub markers_unknown: u64,
     /// Nodes in the new log at its end.
     pub nodes: u64,
     /// Edges.
@@ -97,11 +103,14 @@ pub fn salvage(
     to: Arc<dyn Storage>,
     environment: Arc<dyn Environment>,
 ) -> Result<Report> {
-    let found = survey(from)?;
-    let text = read_all(from, crate::format::names::CONFIG, MAX_CONFIG_BYTES).unwrap_or_default();
+    let from = Lenient::new(from);
+    let found = survey(&from)?;
+    let clock = Arc::new(Clock::new(environment, &found));
+    let limit = clock.limit();
+    let text = read_all(&from, crate::format::names::CONFIG, MAX_CONFIG_BYTES).unwrap_or_default();
     let text = String::from_utf8(text).ok().filter(|text| Config::parse(text).is_ok());
     let config = text.as_deref().unwrap_or(Config::template());
-    let log = Log::init_in(to, environment, found.kind, config)?;
+    let log = Log::init_in(to, clock, found.kind, config)?;
     // Nobody waits for single events, and nothing is dropped or folded before its user has seen what was saved.
     let writer = log.writer_with(Config {
         tiers: Vec::new(),
@@ -116,8 +125,9 @@ pub fn salvage(
         ..Config::default()
     })?;
     writer.set_automatic_markers(false)?;
-    let report = Walk::new(&found, &writer).run()?;
+    let mut report = Walk::new(&found, &writer, limit).run()?;
     writer.close()?;
+    report.faults.extend(from.refused());
     Ok(report)
 }
 
@@ -128,6 +138,8 @@ struct Walk<'s> {
     state: State<'s>,
     /// The last event that is in the new log, or was passed over.
     at: Seq,
+    /// No time in the new log is later.
+    limit: Timestamp,
     /// The time there.
     time: Timestamp,
     /// The next birth numbers there, where they are known.
@@ -143,13 +155,14 @@ struct Walk<'s> {
 }
 
 impl<'s> Walk<'s> {
-    fn new(survey: &'s Survey, writer: &'s Writer) -> Self {
+    fn new(survey: &'s Survey, writer: &'s Writer, limit: Timestamp) -> Self {
         let mut waiting: Vec<Marker> = survey.markers.values().cloned().collect();
         waiting.sort_by_key(|marker| std::cmp::Reverse((marker.seq, marker.id)));
         Self {
             survey,
             writer,
-            state: State::new(writer, survey.kind),
+            state: State::new(writer, survey.kind, limit),
+            limit,
             at: Seq(0),
             time: Timestamp::MIN,
             ordinals: Some(Ordinals::default()),
@@ -167,6 +180,7 @@ impl<'s> Walk<'s> {
                 changes_lost: 0,
                 markers_kept: Vec::new(),
                 markers_lost: Vec::new(),
+                markers_unknown: survey.blind,
                 nodes: 0,
                 edges: 0,
                 items: 0,
@@ -242,11 +256,10 @@ impl<'s> Walk<'s> {
         let Some(segment) = self.survey.segments.get(frame.segment) else { return Ok(()) };
         let payload = match segment.payload(frame.offset, &frame.header) {
             Ok(payload) => payload,
-            Err(error) if error.is_damage() => {
+            Err(error) => {
                 self.bad_frame(frame, &error);
                 return Ok(());
             }
-            Err(error) => return Err(error),
         };
         let damage = |fault: Fault| segment.damage(frame.offset, fault);
         let mut decoder = match PayloadDecoder::new(&payload, self.survey.kind) {
@@ -336,14 +349,13 @@ impl<'s> Walk<'s> {
             for chunk in of(kind).filter(|chunk| !deaths || chunk.tombstones > 0) {
                 let decoded = match file.rows(increment, chunk) {
                     Ok(decoded) => decoded,
-                    Err(error) if error.is_damage() => {
+                    Err(error) => {
                         whole = false;
                         if lost.insert(chunk.offset) {
                             self.lose_chunk(chunk, &error, span);
                         }
                         continue;
                     }
-                    Err(error) => return Err(error),
                 };
                 for entry in (0..decoded.len()).filter_map(|at| decoded.entry(at)) {
                     if entry.row.is_some() {
@@ -388,7 +400,7 @@ impl<'s> Walk<'s> {
             let sums = self.writer.with_graph(|graph| graph.fingerprint())?;
             if marker.seq == self.at && sums.content == marker.fingerprint.content {
                 let Marker { tiers, label, pinned, time, .. } = marker.clone();
-                self.writer.mark_beginning(tiers, label, pinned, time)?;
+                self.writer.mark_beginning(tiers, label, pinned, time.min(self.limit))?;
                 self.last_kept = Some(self.at);
                 self.report.markers_kept.push(marker.id.to_string());
             } else {
@@ -415,7 +427,17 @@ impl<'s> Walk<'s> {
             self.lose_marker(&marker);
         }
         if self.last_kept != Some(self.at) {
-            self.writer.mark_beginning(Vec::new(), Some(LABEL.to_owned()), false, self.time)?;
+            self.writer.mark_beginning(
+                Vec::new(),
+                Some(LABEL.to_owned()),
+                false,
+                self.time.min(self.limit),
+            )?;
+        }
+        // Behind the last frame that can be read, and behind the last marker.
+        if self.survey.end > self.at {
+            self.wounded = self.wounded.or(Some(self.at));
+            self.gap(self.survey.end);
         }
         let counts = self.writer.status()?.counts;
         let mut report = self.report;
@@ -423,7 +445,8 @@ impl<'s> Walk<'s> {
         report.changes_lost = self.state.unplaced;
         // What was lost of rows and changes, another increment may have brought back.
         let healed = self.wounded.is_none() && (report.rows_lost > 0 || report.changes_lost == 0);
-        report.complete = report.lost.is_empty() && healed && report.markers_lost.is_empty();
+        report.complete =
+            report.lost.is_empty() && healed && report.markers_lost.is_empty() && report.markers_unknown == 0;
         Ok(report)
     }
 }

@@ -21,6 +21,8 @@ type Pair = (NodeOrd, NodeOrd, Option<Id>);
 pub(super) struct State<'w> {
     writer: &'w Writer,
     kind: GraphKind,
+    /// No event of the new log is later.
+    limit: Timestamp,
     names: HashMap<NameOrd, String>,
     nodes: HashMap<NodeOrd, Id>,
     node_of: HashMap<Id, NodeOrd>,
@@ -38,9 +40,10 @@ const OF_EDGES: usize = 1;
 const OF_GRAPH: usize = 2;
 
 impl<'w> State<'w> {
-    pub(super) fn new(writer: &'w Writer, kind: GraphKind) -> Self {
+    pub(super) fn new(writer: &'w Writer, kind: GraphKind, limit: Timestamp) -> Self {
         Self {
             writer,
+            limit,
             kind,
             names: HashMap::new(),
             nodes: HashMap::new(),
@@ -55,7 +58,7 @@ impl<'w> State<'w> {
 
     /// Appends to the new log. What it refuses is no part of any graph that the old one had.
     fn append(&mut self, event: Event, time: Timestamp) -> Result<()> {
-        match self.writer.append_at(&event, time) {
+        match self.writer.append_at(&event, time.min(self.limit)) {
             Ok(Appended::Written(_) | Appended::Unchanged) => Ok(()),
             Err(Error::Refused(_)) => {
                 self.unplaced = self.unplaced.saturating_add(1);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Finding;
 use crate::codec::{self, len_u64};
+use crate::format::Fault;
 use crate::format::frame::{FrameHeader, FrameType};
 use crate::format::manifest::Manifest;
 use crate::format::names::{self, FileName, TRASH};
@@ -44,6 +45,10 @@ pub(super) struct Survey {
     pub(super) spans: Vec<Span>,
     /// Those that are listed, or stand in frames behind what the manifest speaks of.
     pub(super) markers: BTreeMap<MarkerId, Marker>,
+    /// The last event that anything sound says there was.
+    pub(super) end: Seq,
+    /// Damaged places that may have held markers of which nothing else tells.
+    pub(super) blind: u64,
     pub(super) files: u64,
     pub(super) faults: Vec<Finding>,
 }
@@ -60,7 +65,7 @@ pub(super) fn survey(storage: &dyn Storage) -> Result<Survey> {
     let mut faults = Vec::new();
     let (manifest, id) = match load(storage) {
         Ok(in_force) => (Some(in_force.manifest), Some(in_force.log_id)),
-        Err(error) if error.is_damage() || matches!(error, Error::NotALog { .. }) => {
+        Err(error) if is_passed_over(&error) || matches!(error, Error::NotALog { .. }) => {
             let older = any_manifest(storage, &named);
             if older.is_none() && !named.iter().any(|file| is_segment(file.what)) {
                 return Err(error);
@@ -69,6 +74,19 @@ pub(super) fn survey(storage: &dyn Storage) -> Result<Survey> {
             older.map_or((None, None), |(manifest, id)| (Some(manifest), Some(id)))
         }
         Err(error) => return Err(error),
+    };
+    let (manifest, id) = match (manifest, id) {
+        (Some(manifest), Some(id)) if is_foreign(storage, &named, &manifest, id) => {
+            faults.push(super::finding(&Error::Damage {
+                path: storage.location(names::CURRENT),
+                offset: None,
+                fault: Fault::Meaning {
+                    what: "it and its manifest are of another log than the segments here",
+                },
+            }));
+            (None, None)
+        }
+        other => other,
     };
     let (log_id, kind) = match (&manifest, id) {
         (Some(manifest), Some(id)) => (id, manifest.kind),
@@ -82,11 +100,17 @@ pub(super) fn survey(storage: &dyn Storage) -> Result<Survey> {
         snapshots: Vec::new(),
         spans: Vec::new(),
         markers: BTreeMap::new(),
+        end: manifest.as_ref().map_or(Seq(0), |manifest| before(manifest.next_seq)),
+        blind: 0,
         files: len_u64(named.len()),
         faults,
     };
     survey.read_segments(storage, &named, manifest.as_ref())?;
     survey.read_snapshots(storage, &named)?;
+    // The frames of markers before an increment are gone with its events: only the manifest had those markers.
+    if manifest.is_none() && named.iter().any(|file| matches!(file.what, FileName::Snapshot(_))) {
+        survey.blind = survey.blind.saturating_add(1);
+    }
     if let Some(manifest) = &manifest {
         survey.missing(storage, &named, manifest);
         // The manifest's word holds for those that it lists; those before its position that it does not list are gone.
@@ -94,6 +118,15 @@ pub(super) fn survey(storage: &dyn Storage) -> Result<Survey> {
         survey.markers.extend(manifest.markers.iter().map(|marker| (marker.id, marker.clone())));
     }
     Ok(survey)
+}
+
+/// Whether a file is done without. One that a newer version wrote is not: it is sound, and to be read by that version.
+fn is_passed_over(error: &Error) -> bool {
+    error.is_damage() || matches!(error, Error::Io { .. })
+}
+
+fn before(next: Seq) -> Seq {
+    Seq(next.0.saturating_sub(1))
 }
 
 fn is_segment(what: FileName) -> bool {
@@ -135,26 +168,58 @@ fn any_manifest(storage: &dyn Storage, named: &[Named]) -> Option<(Manifest, Log
     found
 }
 
+/// Whether a manifest came from elsewhere: no file that it names is here, but for such as say themselves that they are of
+/// another log, and there are such.
+fn is_foreign(storage: &dyn Storage, named: &[Named], manifest: &Manifest, id: LogId) -> bool {
+    let mut others = 0_u64;
+    for file in named.iter().filter(|file| is_segment(file.what)) {
+        let said = said_by(storage, file).map(|(said, _)| said);
+        let is_named = match file.what {
+            FileName::Events(number) => manifest.segments.iter().any(|entry| entry.id == number),
+            FileName::Snapshot(number) => manifest.snapshots.iter().any(|entry| entry.id == number),
+            _ => false,
+        };
+        match said {
+            Some(said) if said != id => others = others.saturating_add(1),
+            None if !is_named => {}
+            _ => return false,
+        }
+    }
+    others > 0
+}
+
+/// The log and the kind of graph that a segment says it is of.
+fn said_by(storage: &dyn Storage, file: &Named) -> Option<(LogId, GraphKind)> {
+    match file.what {
+        FileName::Events(id) => Segment::open_as(storage, id, &file.path)
+            .ok()
+            .map(|segment| (segment.prefix.log_id, segment.head.kind)),
+        FileName::Snapshot(_) => {
+            SnapshotFile::open_as(storage, &file.path).ok().map(|file| (file.prefix.log_id, file.head.kind))
+        }
+        _ => None,
+    }
+}
+
 /// The log and the kind of graph that most segments say they are of.
 fn most_frequent(storage: &dyn Storage, named: &[Named]) -> Option<(LogId, GraphKind)> {
     let mut said: HashMap<(LogId, (bool, bool)), u64> = HashMap::new();
     for file in named {
-        let found = match file.what {
-            FileName::Events(id) => Segment::open_as(storage, id, &file.path)
-                .ok()
-                .map(|segment| (segment.prefix.log_id, segment.head.kind)),
-            FileName::Snapshot(_) => SnapshotFile::open_as(storage, &file.path)
-                .ok()
-                .map(|file| (file.prefix.log_id, file.head.kind)),
-            _ => None,
-        };
-        if let Some((id, kind)) = found {
+        if let Some((id, kind)) = said_by(storage, file) {
             let count = said.entry((id, (kind.directed, kind.multigraph))).or_default();
             *count = count.saturating_add(1);
         }
     }
     let ((id, (directed, multigraph)), _) = said.into_iter().max_by_key(|(said, count)| (*count, said.0))?;
     Some((id, GraphKind { directed, multigraph }))
+}
+
+/// Whether the bytes from `offset` to `next` are one damaged frame, by its own header, and not that of a marker.
+fn is_other(segment: &Segment, offset: u64, next: u64) -> Result<bool> {
+    let header = segment.header(offset)?;
+    Ok(header.is_some_and(|header| {
+        header.frame_type != FrameType::Marker && offset.saturating_add(header.frame_len()) == next
+    }))
 }
 
 impl Survey {
@@ -170,7 +235,7 @@ impl Survey {
             let error = match Segment::open_as(storage, id, &file.path) {
                 Ok(segment) if segment.prefix.log_id != self.log_id => {
                     let found = segment.prefix.log_id;
-                    let fault = crate::format::Fault::ForeignLog { expected: self.log_id, found };
+                    let fault = Fault::ForeignLog { expected: self.log_id, found };
                     self.faults.push(super::finding(&segment.damage(0, fault)));
                     continue;
                 }
@@ -201,36 +266,50 @@ impl Survey {
                 _ if manifest.is_some() => highest_claim(&segment)?,
                 _ => u64::MAX,
             };
-            self.read_frames(segment, counts)?;
+            // The manifest lists the markers of all segments that do not grow any more, and of those in the trash.
+            let listed = entry.is_some_and(|entry| entry.end.is_some()) || (manifest.is_some() && in_trash);
+            self.read_frames(segment, counts, listed)?;
         }
         self.frames.sort_by_key(|frame| frame.header.first_seq);
         Ok(())
     }
 
-    fn read_frames(&mut self, segment: Segment, counts: u64) -> Result<()> {
+    /// `listed`: whether the manifest lists all markers that stand in it.
+    fn read_frames(&mut self, segment: Segment, counts: u64, listed: bool) -> Result<()> {
         let at = self.segments.len();
         let mut frames = segment.frames(counts);
         let headless = segment.prefix.length == 0;
         let mut more = !headless || frames.resync()?;
         while more {
             match frames.step()? {
-                Step::Frame { offset, header, payload } => match header.frame_type {
-                    FrameType::Events => self.frames.push(Frame { segment: at, offset, header }),
-                    FrameType::Marker => {
-                        if let Ok(marker) = codec::from_bytes::<Marker>(payload) {
-                            self.markers.insert(marker.id, marker);
-                        }
+                Step::Frame { offset, header, payload } => {
+                    // What stands before a frame was there, whether it can be read or not.
+                    self.end = self.end.max(before(header.end_seq()));
+                    match header.frame_type {
+                        FrameType::Events => self.frames.push(Frame { segment: at, offset, header }),
+                        FrameType::Marker => match codec::from_bytes::<Marker>(payload) {
+                            Ok(marker) => {
+                                self.markers.insert(marker.id, marker);
+                            }
+                            Err(error) => {
+                                self.faults
+                                    .push(super::finding(&segment.damage(offset, Fault::Decode(error))));
+                                self.blind = self.blind.saturating_add(u64::from(!listed));
+                            }
+                        },
+                        FrameType::SyncNote | FrameType::Seal => {}
                     }
-                    FrameType::SyncNote | FrameType::Seal => {}
-                },
+                }
                 Step::End => more = false,
                 Step::Bad { offset, fault } => {
                     let error = segment.damage(offset, fault);
                     more = frames.resync()?;
+                    let may_be_marker = !listed && !is_other(&segment, offset, frames.offset)?;
                     // Bytes at the end of the last segment that no frame follows were never acknowledged, or cannot be
                     // told from such.
                     if more || counts < u64::MAX {
                         self.faults.push(super::finding(&error));
+                        self.blind = self.blind.saturating_add(u64::from(may_be_marker));
                     }
                 }
             }
@@ -245,7 +324,7 @@ impl Survey {
             let opened = match SnapshotFile::open_as(storage, &file.path) {
                 Ok(snapshot) if snapshot.prefix.log_id != self.log_id => {
                     let found = snapshot.prefix.log_id;
-                    let fault = crate::format::Fault::ForeignLog { expected: self.log_id, found };
+                    let fault = Fault::ForeignLog { expected: self.log_id, found };
                     self.faults.push(super::finding(&snapshot.damage(0, fault)));
                     continue;
                 }
@@ -254,7 +333,7 @@ impl Survey {
                     self.faults.push(super::finding(&error));
                     match SnapshotFile::open_headless(storage, &file.path, id.0, self.kind) {
                         Ok(snapshot) => snapshot,
-                        Err(error) if error.is_damage() => continue,
+                        Err(error) if is_passed_over(&error) => continue,
                         Err(error) => return Err(error),
                     }
                 }
