@@ -87,6 +87,52 @@ def test_an_import_that_is_interrupted_goes_on(
     check(log)
 
 
+def test_an_import_that_is_interrupted_among_the_events_of_a_backup_goes_on(
+    old: OldTool, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = snaplog.Log.sync
+    calls = []
+
+    def interrupted(self: snaplog.Log, graph: Any, *, remove: bool = False) -> Any:
+        calls.append(graph)
+        if len(calls) > 3:
+            self.add_node("of the fourth")
+            self.commit()
+            raise KeyboardInterrupt
+        return sync(self, graph, remove=remove)
+
+    monkeypatch.setattr(snaplog.Log, "sync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(old, log)
+    monkeypatch.undo()
+    report = run(old, log)
+    assert (report.already_there, report.markers_placed) == (3, BACKUPS - 2)
+    check(log)
+
+
+def test_a_backup_that_the_log_refuses_leaves_nothing_of_itself(old: OldTool, log: Path) -> None:
+    # The graph would do; what stands beside it is too large, and is looked at last.
+    old.checkpoint(crawl(170), START + 20 * HOUR, collection_stats="x" * (5 << 20))
+    report = run(old, log)
+    assert [problem.path[:5] for problem in report.passed_over] == ["live_"]
+    assert report.nodes == 150
+    with snaplog.open(log, config={"tiers": {}}) as session:
+        same(session.to_networkx(), expected(crawl(150), START + 5 * HOUR))
+        assert list(session.state) == ["followweb_import"]
+    # Nor is it taken for somebody else's.
+    old.checkpoint(crawl(175), START + 21 * HOUR)
+    assert [each.nodes for each in run(old, log).imported] == [175]
+
+
+def test_a_first_backup_that_the_log_refuses_leaves_it_empty(tmp_path: Path, log: Path) -> None:
+    old = OldTool(tmp_path / "alone")
+    old.checkpoint(crawl(20), START, collection_stats="x" * (5 << 20))
+    report = run(old, log)
+    assert (report.nodes, report.markers_placed, report.exit_code) == (0, 0, 4)
+    old.checkpoint(crawl(20), START)
+    assert run(old, log).markers_placed == 1
+
+
 def test_an_import_that_is_killed_goes_on(old: OldTool, log: Path) -> None:
     command = [sys.executable, "-m", "snaplog.followweb", "import", str(old.directory), "-o", str(log)]
     kills = 0

@@ -187,6 +187,17 @@ def test_what_is_not_given_stays_and_metadata_is_replaced(path: Path) -> None:
         assert state.processed_ids == {"1", "2"} and state.pagination_state == {"page": 3}
 
 
+def test_processed_ids_may_be_told_as_they_come_and_may_go(path: Path) -> None:
+    with CheckpointLog(path) as checkpoints:
+        graph = checkpoints.load().graph
+        checkpoints.save(graph, newly_processed=["1", 2, "1"])
+        checkpoints.save(graph, newly_processed=iter(["1", "3"]))
+        assert checkpoints.load().processed_ids == {"1", 2, "3"}
+        checkpoints.save(graph, processed_ids=["3", "4"])
+    with CheckpointLog(path) as checkpoints:
+        assert checkpoints.load().processed_ids == {"3", "4"}
+
+
 def test_tiers_by_crossing_and_by_day(path: Path) -> None:
     clock = [NOW]
     with CheckpointLog(path, clock=lambda: clock[0]) as checkpoints:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,9 +11,9 @@ from pathlib import Path
 import networkx as nx
 import pytest
 import snaplog
-from snaplog.followweb import Report, import_directory
+from snaplog.followweb import Report, _sqlite, import_directory
 
-from .oldtool import BERLIN, START, OldTool, bare, crawl, expected, gzipped, pickled, put_rows
+from .oldtool import BERLIN, START, OldTool, bare, crawl, expected, gzipped, pickled, put_rows, write_table
 
 HOUR = timedelta(hours=1)
 
@@ -173,6 +175,36 @@ def test_a_collector_at_work_is_read_as_it_is(old: OldTool, log: Path) -> None:
     run(old, log)
     database.close()
     same(snaplog.restore(log), expected(graph, START))
+
+
+def test_a_database_that_is_written_to_meanwhile_is_copied_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "metadata_cache.db"
+    write_table(file, crawl(10))
+    copy = shutil.copyfile
+    copies = []
+
+    def written_to_meanwhile(source: Path, target: Path) -> None:
+        copy(source, target)
+        copies.append(source)
+        if len(copies) == 1:
+            file.unlink()
+            write_table(file, crawl(12))
+
+    monkeypatch.setattr(shutil, "copyfile", written_to_meanwhile)
+    assert set(_sqlite.read_metadata(file, "db").attrs) == set(crawl(12))
+    assert len(copies) == 2
+
+    def always_written_to(source: Path, target: Path) -> None:
+        copy(source, target)
+        os.utime(file, ns=(len(copies), len(copies)))
+        copies.append(source)
+
+    monkeypatch.setattr(shutil, "copyfile", always_written_to)
+    monkeypatch.setattr(_sqlite, "_PAUSE", 0)
+    with pytest.raises(snaplog.Error, match="written to all the time"):
+        _sqlite.read_metadata(file, "db")
 
 
 def test_nodes_without_an_edge_come_out_of_the_database(old: OldTool, log: Path) -> None:

@@ -156,6 +156,7 @@ class CheckpointLog:
         graph: nx.Graph,
         *,
         processed_ids: Collection[NodeId] | None = None,
+        newly_processed: Iterable[NodeId] | None = None,
         pagination_state: Mapping[str, Any] | None = None,
         pending_edges: PendingEdges | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -173,7 +174,8 @@ class CheckpointLog:
         call ``graph.sync()`` now and then.
 
         :param graph: the graph, with attributes.
-        :param processed_ids: all ids that were processed.
+        :param processed_ids: all ids that were processed; they are compared with those that the log has.
+        :param newly_processed: instead: those that were processed since the last call, which takes no comparing.
         :param pagination_state: where the search is.
         :param pending_edges: all edges that are still to be added: by the node that they go out of, or (u, v, …) tuples of
             what JSON holds; of tuples that are the same one is kept.
@@ -207,6 +209,8 @@ class CheckpointLog:
             self._put_metadata(
                 {key: value for key, value in metadata.items() if key not in (PROCESSED, *_OWN)}
             )
+        if newly_processed is not None:
+            self._put_newly_processed(newly_processed)
         if processed_ids is not None:
             self._put_processed(processed_ids)
         if pagination_state is not None:
@@ -291,10 +295,17 @@ class CheckpointLog:
 
     def _put_processed(self, processed_ids: Collection[NodeId]) -> None:
         wanted = processed_ids if isinstance(processed_ids, (set, frozenset)) else set(processed_ids)
+        self._put_newly_processed(sorted(wanted - self._processed, key=str))
+        # What is wanted is there by now, so the sizes say whether anything else is.
+        if len(wanted) < len(self._processed):
+            known = self.log.state.map(PROCESSED)
+            for entry in self._processed - wanted:
+                del known[entry]
+                self._processed.discard(entry)
+
+    def _put_newly_processed(self, ids: Iterable[NodeId]) -> None:
         known = self.log.state.map(PROCESSED)
-        for entry in sorted(wanted - self._processed, key=str):
-            known[entry] = True
-            self._processed.add(entry)
-        for entry in self._processed - wanted:
-            del known[entry]
-            self._processed.discard(entry)
+        for entry in ids:
+            if entry not in self._processed:
+                known[entry] = True
+                self._processed.add(entry)
