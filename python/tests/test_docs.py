@@ -23,7 +23,10 @@ def test_the_blocks_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatc
     assert snaplog.verify("crawl.snaplog")["sound"]
 
 
-@pytest.mark.parametrize("module", ["snaplog", "snaplog._log", "snaplog.graphs"])
+@pytest.mark.parametrize(
+    "module",
+    ["snaplog", "snaplog._log", "snaplog.graphs", "snaplog.followweb.config", "snaplog.followweb.checkpoint"],
+)
 def test_the_examples_of_the_documentation(module, monkeypatch, tmp_path):
     failed, tried = doctest.testmod(importlib.import_module(module))
     assert tried
