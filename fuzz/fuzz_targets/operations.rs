@@ -10,10 +10,10 @@
 #![no_main]
 
 mod common;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tapes and the state machine of tests/proof use the rest")]
 #[path = "../../tests/proof/ledger.rs"]
 mod ledger;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tapes and the state machine of tests/proof use the rest")]
 #[path = "../../tests/proof/look.rs"]
 mod look;
 #[path = "../../tests/model/naive.rs"]
@@ -22,10 +22,10 @@ mod naive;
 mod operations;
 #[path = "../../tests/model/picture.rs"]
 mod picture;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tapes and the state machine of tests/proof use the rest")]
 #[path = "../../tests/proof/play.rs"]
 mod play;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tapes and the state machine of tests/proof use the rest")]
 #[path = "../../tests/proof/tape.rs"]
 mod tape;
 
