@@ -20,6 +20,7 @@ use std::sync::{Arc, LazyLock};
 use common::{Numbers, environment, exhaustive, init, open, verified};
 use damage_sample::{CONFIG, Case, Must, REQUEST, Sample};
 use snaplog::format::names;
+use snaplog::storage::sim::ReadFault;
 use snaplog::storage::{SimStorage, Storage};
 use snaplog::upkeep::verify::{Level, Options, Report, verify_in};
 use snaplog::{Event, Log, MarkOptions, Selector};
@@ -388,6 +389,43 @@ fn an_older_manifest_is_noticed_by_a_marker_that_it_does_not_know_of() {
     let report = verified(&open(&disk), Level::Quick);
     assert_eq!(report.faults.first().map(|fault| fault.kind), Some("newer-than-manifest"), "{report:#?}");
     assert!(open(&disk).writer().is_err());
+}
+
+/// A sector that cannot be read: it is named, whichever it is, and what is good in spite of it is told.
+#[test]
+fn a_read_that_fails_is_named_and_hides_no_other_file() {
+    let disk = SimStorage::new();
+    disk.load(SAMPLE.files.clone()).unwrap();
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    for level in [Level::Quick, Level::Checksums, Level::Replay] {
+        let options = Options { level, max_duration: None };
+        let look = || verify_in(&storage, environment().as_ref(), options);
+        let before = disk.reads();
+        assert!(look().unwrap().sound);
+        let reads = disk.reads() - before;
+        let (mut told, mut spared) = (0, 0);
+        for nth in 0..reads {
+            disk.fail_read(disk.reads() + nth, ReadFault::Eio);
+            match look() {
+                Ok(report) => {
+                    assert!(!report.sound && report.faults[0].kind == "io", "read {nth}: {report:#?}");
+                    assert!(!report.faults[0].file.is_empty(), "read {nth}: {report:#?}");
+                    told += 1;
+                    spared += usize::from(!report.good.is_empty());
+                }
+                // Without CURRENT and the manifest in force there is nothing to report on.
+                Err(error) => assert!(
+                    error.path().is_some_and(|path| Sample::is_header(path.rsplit('/').next().unwrap())),
+                    "read {nth}: {error}"
+                ),
+            }
+            disk.clear_faults();
+        }
+        assert!(
+            told * 10 > reads * 8 && spared * 2 > reads.try_into().unwrap(),
+            "{level:?}: {told} {spared} of {reads}"
+        );
+    }
 }
 
 /// Stamps say when entities were born and changed: no graph is made of them.

@@ -247,6 +247,11 @@ impl Error {
         }
     }
 
+    /// Whether a file of the log cannot be had: damaged, gone, or the file system does not give it.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.is_damage() || matches!(self, Self::Io { .. })
+    }
+
     /// The file that the error is about.
     pub fn path(&self) -> Option<&str> {
         match self {
@@ -336,12 +341,16 @@ impl Error {
         matches!(self, Self::Io { source, .. } if kinds.contains(&source.kind()))
     }
 
-    /// The same damage, told once more.
+    /// The same fault, told once more.
     pub(crate) fn again(&self) -> Self {
         match self {
             Self::Missing { path, named_by } => Self::Missing { path: path.clone(), named_by },
             Self::Damage { path, offset, fault } => {
                 Self::Damage { path: path.clone(), offset: *offset, fault: fault.clone() }
+            }
+            Self::Io { action, path, source } => {
+                let source = io::Error::new(source.kind(), source.to_string());
+                Self::Io { action, path: path.clone(), source }
             }
             other => Self::Damage {
                 path: other.path().unwrap_or_default().to_owned(),

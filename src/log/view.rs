@@ -85,17 +85,17 @@ impl View {
             }
             let opened = Segment::open(storage.as_ref(), in_force.log_id, entry.id).and_then(|segment| {
                 segment.check_place(&in_force.manifest)?;
-                Ok(segment)
+                let tail = examine_tail(&segment)?;
+                Ok((segment, tail))
             });
-            let segment = match opened {
-                Ok(segment) => segment,
-                Err(error) if error.is_damage() => {
+            let (segment, tail) = match opened {
+                Ok(opened) => opened,
+                Err(error) if error.is_unreadable() => {
                     damage = Some(error);
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            let tail = examine_tail(&segment)?;
             damage = tail.damage.clone().map(|(offset, fault)| segment.damage(offset, fault));
             // What the manifest speaks of was durable before it was put in force.
             if damage.is_none() && tail.end.next_seq < in_force.manifest.next_seq {

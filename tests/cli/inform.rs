@@ -126,6 +126,26 @@ fn markers_of_a_lost_segment_are_not_restorable() {
     assert_eq!(document["markers"]["restorable"], 0);
 }
 
+/// A file that is there and cannot be opened costs what rests on it, and is told like any other damage.
+#[test]
+fn a_file_that_cannot_be_opened_is_damage_and_hides_nothing() {
+    let crawl = Crawl::new();
+    let writer = crawl.log.writer().unwrap();
+    for n in 0..30 {
+        writer.append_at(&snaplog::Event::node(n + NODES), time(n + NODES)).unwrap();
+    }
+    writer.close().unwrap();
+    let last = crawl.path().join("events-000002");
+    std::fs::remove_file(&last).unwrap();
+    std::fs::create_dir(&last).unwrap();
+    for level in ["quick", "checksums", "replay"] {
+        let report = crawl.run(&["verify", "--json", "--level", level]).exits(4).json();
+        let fault = &report["faults"][0];
+        assert_eq!((&fault["file"], &fault["kind"]), (&json!("events-000002"), &json!("io")), "{report}");
+        assert_eq!((&report["markers_good"], &report["complete"]), (&json!(6), &json!(true)), "{report}");
+    }
+}
+
 #[test]
 fn stats_as_json_has_the_documented_fields() {
     let crawl = Crawl::new();

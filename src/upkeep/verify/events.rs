@@ -23,7 +23,7 @@ impl Inspection<'_> {
             let segment = Segment::open(self.view.storage.as_ref(), self.view.in_force.log_id, entry.id);
             let segment = match segment {
                 Ok(segment) => segment,
-                Err(error) if error.is_damage() => {
+                Err(error) if error.is_unreadable() => {
                     self.cut(&error, last_good);
                     continue;
                 }
@@ -36,7 +36,7 @@ impl Inspection<'_> {
             self.bytes = self.bytes.saturating_add(piece.map_or(0, |piece| piece.length));
             if let Some(end) = entry.end {
                 match segment.check_length(end.length) {
-                    Err(error) => self.cut(&error, segment.last_whole()?),
+                    Err(error) => self.cut(&error, segment.last_whole().unwrap_or(last_good)),
                     Ok(()) if segment.file_len > end.length => self.notes.push(Note {
                         file: segment.name.clone(),
                         message: format!(
@@ -72,7 +72,7 @@ impl Inspection<'_> {
                 message: format!("{}: {} bytes that no manifest in force names", stray.what, stray.bytes),
                 file: stray.name,
             })),
-            Err(error) if error.is_damage() => self.cut(&error, self.view.last_seq()),
+            Err(error) if error.is_unreadable() => self.cut(&error, self.view.last_seq()),
             Err(error) => return Err(error),
         }
         Ok(())
@@ -120,7 +120,7 @@ impl Inspection<'_> {
         let segment = match opened {
             Ok(segment) => segment,
             // The outline has noted it, unless it went since.
-            Err(error) if error.is_damage() => {
+            Err(error) if error.is_unreadable() => {
                 self.cut(&error, Seq(piece.first_seq.0.saturating_sub(1)));
                 return Ok(());
             }
@@ -130,7 +130,17 @@ impl Inspection<'_> {
         let mut last_good = None;
         let mut read = 0_u64;
         loop {
-            let (offset, fault) = match frames.step()? {
+            let so_far = Seq(frames.expect.seq.0.saturating_sub(1));
+            let step = match frames.step() {
+                Ok(step) => step,
+                // A bad sector: what is behind it in this file is not looked at.
+                Err(error) if error.is_unreadable() => {
+                    self.cut(&error, last_good.unwrap_or(so_far));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            let (offset, fault) = match step {
                 Step::Frame { offset, header, payload } => {
                     let wrong =
                         history.as_deref_mut().map(|history| history.frame(&segment, &header, payload));
@@ -149,10 +159,16 @@ impl Inspection<'_> {
                 Step::End => break,
                 Step::Bad { offset, fault } => (offset, fault),
             };
-            let good = *last_good.get_or_insert(Seq(frames.expect.seq.0.saturating_sub(1)));
+            let good = *last_good.get_or_insert(so_far);
             self.cut(&segment.damage(offset, fault), good);
-            if !frames.resync()? {
-                return Ok(());
+            match frames.resync() {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) if error.is_unreadable() => {
+                    self.cut(&error, good);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         }
         if let Err(error) = segment.check_length(piece.length) {

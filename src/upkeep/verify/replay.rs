@@ -80,7 +80,7 @@ impl Inspection<'_> {
                 return Ok(());
             }
             // Which increments are damaged, their checksums and sums have told.
-            Err(error) if error.is_damage() => {
+            Err(error) if error.is_unreadable() => {
                 let touched = self.view.markers.iter().filter(|marker| {
                     let road = self.view.path(marker.seq);
                     !visitor.compared.contains(&marker.id)
@@ -122,7 +122,7 @@ impl Inspection<'_> {
                 self.complete = false;
                 Ok(())
             }
-            Err(error) if error.is_damage() => {
+            Err(error) if error.is_unreadable() => {
                 self.cut(&error, last);
                 Ok(())
             }

@@ -17,7 +17,7 @@ impl Inspection<'_> {
             self.bytes = self.bytes.saturating_add(entry.length);
             match self.open_snapshot(entry) {
                 Ok(_) => {}
-                Err(error) if error.is_damage() => self.lose_file(&error, entry.id),
+                Err(error) if error.is_unreadable() => self.lose_file(&error, entry.id),
                 Err(error) => return Err(error),
             }
         }
@@ -31,7 +31,7 @@ impl Inspection<'_> {
             let file = match self.open_snapshot(entry) {
                 Ok(file) => file,
                 // The outline has noted it, unless it went since.
-                Err(error) if error.is_damage() => {
+                Err(error) if error.is_unreadable() => {
                     self.lose_file(&error, entry.id);
                     continue;
                 }
@@ -40,7 +40,7 @@ impl Inspection<'_> {
             let (clock, limit) = (self.clock, self.limit);
             let in_time = || if clock.is_past(limit) { Err(Error::Closed) } else { Ok(()) };
             let proven = prove(&file, &view.markers, in_time).or_else(|error| {
-                if error.is_damage() {
+                if error.is_unreadable() {
                     // Stamps alone cost no marker: no restore reads them.
                     prove_rows(&file, &view.markers, in_time)?;
                     self.fault(&error, Vec::new());
@@ -54,7 +54,7 @@ impl Inspection<'_> {
                     self.complete = false;
                     return Ok(());
                 }
-                Err(error) if error.is_damage() => self.lose_file(&error, entry.id),
+                Err(error) if error.is_unreadable() => self.lose_file(&error, entry.id),
                 Err(error) => return Err(error),
             }
         }
