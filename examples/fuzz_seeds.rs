@@ -17,6 +17,7 @@ use std::sync::Arc;
 use snaplog::exchange::{ndjson, node_link};
 use snaplog::format::frame::{self, FrameType, HEADER_BYTES};
 use snaplog::format::segment::SegmentHead;
+use snaplog::remote::{MemoryBucket, push};
 use snaplog::storage::{SimStorage, Storage, read_all};
 use snaplog::{
     CompactOptions, Config, Environment, Event, FixedEnvironment, GraphKind, Log, MarkOptions, Timestamp,
@@ -115,6 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let storage = Arc::new(SimStorage::new());
         write_log(Arc::clone(&storage), kind, 8, "[retention]\nkeep_events = \"none\"\n")?;
         compacted(&mut corpus, name, &storage)?;
+        pushed(&mut corpus, name, storage)?;
     }
     corpus.put("ndjson", "operations", LINES.as_bytes())?;
     corpus.put("config", "template", Config::template().as_bytes())?;
@@ -133,6 +135,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         corpus.put("operations", name, story)?;
     }
     println!("{} bytes in {}", corpus.bytes, corpus.dir.display());
+    Ok(())
+}
+
+/// What pushes of a log leave.
+fn pushed(corpus: &mut Corpus, name: &str, storage: Arc<SimStorage>) -> Result<(), Box<dyn Error>> {
+    let log = Log::open_in(storage, Arc::new(FixedEnvironment::new(START)))?;
+    let bucket = MemoryBucket::new();
+    push(&log, &bucket)?;
+    let writer = log.writer()?;
+    writer.append(&Event::node("pushed later"))?;
+    writer.close()?;
+    push(&log, &bucket)?;
+    for (object, bytes) in bucket.dump() {
+        if let Some(number) = object.strip_prefix("pushes/") {
+            corpus.put("remote", &format!("{name}-{number}"), &bytes)?;
+        }
+    }
     Ok(())
 }
 

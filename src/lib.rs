@@ -32,12 +32,13 @@
 //! # Layers
 //!
 //! Each module uses only those before it: [`codec`], [`model`], [`format`](mod@format), [`storage`], [`policy`], [`log`],
-//! [`upkeep`], [`exchange`], and the command line. ARCHITECTURE.md in the repository tells where each thing lives and
+//! [`upkeep`], [`remote`], [`exchange`], and the command line. ARCHITECTURE.md in the repository tells where each thing lives and
 //! why; FORMAT.md specifies every byte on disk.
 //!
 //! # Features
 //!
-//! `cli` (on by default) builds the `snaplog` command. A program that only uses the library turns it off.
+//! `cli` (on by default) builds the `snaplog` command, `remote` (on by default) lets [`remote`] reach object stores. A
+//! program that only uses the library turns both off.
 #![deny(missing_docs)]
 
 pub mod codec;
@@ -46,6 +47,7 @@ pub mod format;
 pub mod log;
 pub mod model;
 pub mod policy;
+pub mod remote;
 pub mod storage;
 pub mod upkeep;
 

@@ -14,8 +14,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("policy", &["codec", "model"]),
     ("log", &["codec", "model", "format", "storage", "policy"]),
     ("upkeep", &["codec", "model", "format", "storage", "policy", "log"]),
+    ("remote", &["codec", "model", "format", "storage", "policy", "log", "upkeep"]),
     ("exchange", &["codec", "model", "format", "storage", "policy", "log", "upkeep"]),
-    ("cli", &["codec", "model", "format", "storage", "policy", "log", "upkeep", "exchange"]),
+    ("cli", &["codec", "model", "format", "storage", "policy", "log", "upkeep", "remote", "exchange"]),
 ];
 
 /// The files that may name `std::fs`: the local storage, and those of the command line that have to do with the user's

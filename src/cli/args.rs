@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::failure::Failure;
 use super::{
-    Context, compact, completions, copy, demo, diff, drill, dump, ingest, init, list, man, mark, pin, prune,
-    restore, salvage, stats, undelete, verify,
+    Context, clone, compact, completions, copy, demo, diff, drill, dump, ingest, init, list, man, mark, pin,
+    prune, pull, push, restore, salvage, stats, undelete, verify,
 };
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
@@ -52,13 +52,18 @@ Examples:
   snaplog init crawl
   snaplog -d crawl ingest events.ndjson
   snaplog -d crawl list
-  snaplog -d crawl restore --to latest -o graph.ndjson";
+  snaplog -d crawl restore --to latest -o graph.ndjson
+  snaplog -d crawl push s3://crawls/freesound
+  snaplog -d s3://crawls/freesound restore --to latest -o graph.ndjson";
 
 /// What goes with every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(super) struct Global {
-    /// The log's directory [default: .]
+    /// The log's directory, or a remote copy of it [default: .]
+    ///
+    /// list, stats, restore, diff, verify and drill take s3://BUCKET/PREFIX, gs://…, az://… or file:///DIRECTORY too, and
+    /// fetch only what they need of it.
     #[arg(short, long, global = true, value_name = "DIR", env = "SNAPLOG_DIR")]
     #[arg(hide_env_values = true)]
     pub(super) dir: Option<PathBuf>,
@@ -69,7 +74,9 @@ pub(super) struct Global {
     #[arg(long, global = true)]
     pub(super) json: bool,
 
-    /// When to use colour; `auto` is on terminals, unless NO_COLOR is set
+    /// When to use colour
+    ///
+    /// `auto` is on terminals, unless NO_COLOR is set.
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorArg::Auto)]
     #[arg(hide_possible_values = false)]
     pub(super) color: ColorArg,
@@ -128,6 +135,9 @@ pub(super) enum Command {
     Undelete(undelete::UndeleteArgs),
     Compact(compact::CompactArgs),
     Copy(copy::CopyArgs),
+    Push(push::PushArgs),
+    Pull(pull::PullArgs),
+    Clone(clone::CloneArgs),
     Salvage(salvage::SalvageArgs),
     Dump(dump::DumpArgs),
     Completions(completions::CompletionsArgs),
@@ -153,6 +163,9 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
         Command::Undelete(args) => undelete::run(args, context),
         Command::Compact(args) => compact::run(args, context),
         Command::Copy(args) => copy::run(args, context),
+        Command::Push(args) => push::run(args, context),
+        Command::Pull(args) => pull::run(args, context),
+        Command::Clone(args) => clone::run(args, context),
         Command::Salvage(args) => salvage::run(args, context),
         Command::Dump(args) => dump::run(args, context),
         Command::Completions(args) => completions::run(args, context),

@@ -48,7 +48,7 @@ pub(super) struct CompactArgs {
 /// Compacts the log.
 pub(super) fn run(args: CompactArgs, context: &Context) -> Result<(), Failure> {
     let started = Instant::now();
-    let log = context.open_log()?;
+    let log = context.open_local()?;
     let before = log.usage()?.total;
     let CompactArgs { now, thorough, no_retention } = args;
     let done = if now && !no_retention {

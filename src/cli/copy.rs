@@ -34,7 +34,7 @@ pub(super) struct CopyArgs {
 
 /// Copies the log.
 pub(super) fn run(args: CopyArgs, context: &Context) -> Result<(), Failure> {
-    let log = context.open_log()?;
+    let log = context.open_local()?;
     let dest = args.dest.display().to_string();
     if files::is_inside(&args.dest, &context.dir) {
         let report = Report::new(Exit::Failed, "inside-log", format!("{dest} is in the log that is copied"));

@@ -48,7 +48,7 @@ pub(super) fn run(args: DiffArgs, context: &Context) -> Result<(), Failure> {
     let to = Selector::parse(&args.to, now, zone)?;
     let found = report(&reader, &from, &to, args.entities)?;
     if context.json {
-        return context.out.json(&found);
+        return context.document(&found);
     }
     context.out.data(&escaped(&text(&found)))
 }

@@ -66,7 +66,7 @@ pub(super) fn run(args: DrillArgs, context: &Context) -> Result<(), Failure> {
         write(path, &metrics(&log, &report, last_good))
     });
     if context.json {
-        context.out.json(&report)?;
+        context.document(&report)?;
     } else {
         tell(&report, context)?;
     }

@@ -48,7 +48,7 @@ pub(super) fn run(args: DumpArgs, context: &Context) -> Result<(), Failure> {
         name.ok_or_else(|| Failure::usage(format!("{} is not the name of a file", args.file.display())))?;
     let dir = match args.file.parent() {
         Some(parent) if parent != Path::new("") => parent,
-        _ => &context.dir,
+        _ => context.local_dir()?,
     };
     let mut outcome = Ok(());
     dump(&LocalStorage::new(dir), name, &mut |line| {

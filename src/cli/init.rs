@@ -41,7 +41,7 @@ pub(super) struct InitArgs {
 
 /// Makes a log.
 pub(super) fn run(args: InitArgs, context: &Context) -> Result<(), Failure> {
-    let dir = args.path.as_ref().unwrap_or(&context.dir);
+    let dir = args.path.as_deref().map_or_else(|| context.local_dir(), Ok)?;
     let kind = GraphKind { directed: args.directed || !args.undirected, multigraph: args.multigraph };
     let log = Log::init(dir, kind)?;
     let (path, config) = (dir.display().to_string(), dir.join("snaplog.toml").display().to_string());

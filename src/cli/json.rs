@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use snaplog::Marker;
 use snaplog::exchange::ingest;
+use snaplog::remote::PushReport;
 
 use super::failure::Report;
 
@@ -39,6 +40,21 @@ impl<'a> ErrorDocument<'a> {
         };
         Self { error, exit: report.exit.code() }
     }
+}
+
+/// What a command printed that read a remote copy.
+#[derive(Debug, Serialize)]
+pub(super) struct Fetched<'a, T> {
+    #[serde(flatten)]
+    pub(super) document: &'a T,
+    /// Bytes of segments that it took.
+    pub(super) fetched: u64,
+}
+
+/// What was pushed, a remote copy each.
+#[derive(Debug, Serialize)]
+pub(super) struct PushDocument {
+    pub(super) pushes: Vec<PushReport>,
 }
 
 /// A new log.

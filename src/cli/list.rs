@@ -74,7 +74,7 @@ pub(super) fn run(args: ListArgs, context: &Context) -> Result<(), Failure> {
     }
     if context.json {
         let document = ListDocument { log_id: reader.log_id().to_string(), markers };
-        context.out.json(&document)?;
+        context.document(&document)?;
     } else {
         let ends: HashMap<String, String> = (reader.markers().iter())
             .filter_map(|marker| {

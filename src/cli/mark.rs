@@ -44,7 +44,7 @@ pub(super) fn run(args: MarkArgs, context: &Context) -> Result<(), Failure> {
     if let Some(label) = &args.label {
         check_label(label)?;
     }
-    let log = context.open_log()?;
+    let log = context.open_local()?;
     if let Some(tier) = &args.tier {
         check_tier(&log, tier)?;
     }

@@ -3,6 +3,7 @@
 //! A command is a struct of arguments and `fn run(args, &Context) -> Result<(), Failure>`; [`args`] lists them all.
 
 mod args;
+mod clone;
 mod compact;
 mod completions;
 mod copy;
@@ -24,22 +25,29 @@ mod path_text;
 mod pin;
 mod progress;
 mod prune;
+mod pull;
+mod push;
+mod remote;
 mod restore;
 mod salvage;
 mod stats;
 mod undelete;
 mod verify;
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches};
-use snaplog::{Log, Reader};
+use snaplog::remote::RemoteLog;
+use snaplog::{Log, Reader, SystemEnvironment};
 
 use args::{Arguments, ColorArg};
 use failure::Failure;
 use output::Output;
+use serde::Serialize;
 
 /// How it is told how it goes, on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +73,53 @@ pub(crate) struct Context {
     pub(crate) progress: Pace,
     /// The way to the user.
     pub(crate) out: Output,
+    /// The remote copy that is read, if `dir` is the address of one.
+    remote: OnceCell<RemoteLog>,
 }
 
 impl Context {
-    /// Opens the log.
+    /// Opens the log to read it, on this machine or in an object store.
     pub(crate) fn open_log(&self) -> Result<Log, Failure> {
-        Ok(Log::open(&self.dir)?)
+        match self.remote()? {
+            Some(remote) => Ok(remote.log(Arc::new(SystemEnvironment))?),
+            None => Ok(Log::open(&self.dir)?),
+        }
+    }
+
+    /// Opens the log for what cannot be done with a remote copy.
+    pub(crate) fn open_local(&self) -> Result<Log, Failure> {
+        Ok(Log::open(self.local_dir()?)?)
+    }
+
+    /// The log's directory, for what cannot be done with a remote copy.
+    pub(crate) fn local_dir(&self) -> Result<&Path, Failure> {
+        remote::address(&self.dir).map_or(Ok(&self.dir), |url| Err(remote::only_read(url)))
+    }
+
+    /// The remote copy, if the log is one.
+    pub(crate) fn remote(&self) -> Result<Option<&RemoteLog>, Failure> {
+        let Some(url) = remote::address(&self.dir) else { return Ok(None) };
+        if let Some(open) = self.remote.get() {
+            return Ok(Some(open));
+        }
+        let opened = RemoteLog::open(remote::bucket(url)?)?;
+        Ok(Some(self.remote.get_or_init(|| opened)))
+    }
+
+    /// Prints the document that a command which reads a log ends with.
+    pub(crate) fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
+        match self.remote.get() {
+            None => self.out.json(document),
+            Some(remote) => self.out.json(&json::Fetched { document, fetched: remote.fetched() }),
+        }
+    }
+
+    /// As [`Self::document`], where standard output carries other data.
+    pub(crate) fn document_beside_data(&self, document: &impl Serialize) -> Result<(), Failure> {
+        match self.remote.get() {
+            None => self.out.json_beside_data(document),
+            Some(remote) => self.out.json_beside_data(&json::Fetched { document, fetched: remote.fetched() }),
+        }
     }
 
     /// Looks at a log. A snaplog.toml that cannot be used is no reason not to: it is told.
@@ -111,8 +160,14 @@ pub(crate) fn run() -> ExitCode {
             (true, false) => Pace::Lines,
         },
         out,
+        remote: OnceCell::new(),
     };
-    match args::dispatch(command, &context) {
+    let done = args::dispatch(command, &context);
+    if let Some(remote) = context.remote.get().filter(|_| !context.json) {
+        let fetched = output::size(remote.fetched());
+        context.out.say(&format!("{fetched} fetched from {}", context.dir.display()));
+    }
+    match done {
         Ok(()) => failure::Exit::Done.into(),
         Err(failure) => context.out.failure(&failure, context.json).into(),
     }

@@ -61,7 +61,7 @@ pub(super) fn run_unpin(args: UnpinArgs, context: &Context) -> Result<(), Failur
 }
 
 fn set(text: &str, on: bool, context: &Context) -> Result<(), Failure> {
-    let log = context.open_log()?;
+    let log = context.open_local()?;
     let reader = context.reader_of(&log)?;
     let selector = Selector::parse(text, log.environment().now(), reader.config().time_zone)?;
     let choice = reader.select(&selector, None)?;

@@ -1,7 +1,7 @@
 //! `snaplog salvage`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use snaplog::SystemEnvironment;
@@ -41,7 +41,7 @@ pub(super) struct SalvageArgs {
 
 /// Salvages a log.
 pub(super) fn run(args: SalvageArgs, context: &Context) -> Result<(), Failure> {
-    let damaged = args.damaged.unwrap_or_else(|| context.dir.clone());
+    let damaged = args.damaged.map_or_else(|| context.local_dir().map(Path::to_owned), Ok)?;
     if files::is_inside(&args.output, &damaged) {
         return Err(Failure::usage("the new log cannot be in the damaged one: choose another place"));
     }

@@ -41,7 +41,7 @@ pub(super) fn run(args: StatsArgs, context: &Context) -> Result<(), Failure> {
     let end = End::of(&reader)?;
     let document = collect(&log, &reader, &end)?;
     if context.json {
-        context.out.json(&document)?;
+        context.document(&document)?;
     } else if args.prometheus {
         context.out.data(&prometheus(&document, &log, &reader))?;
     } else {

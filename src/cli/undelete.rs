@@ -38,7 +38,7 @@ pub(super) struct UndeleteArgs {
 
 /// Has markers back.
 pub(super) fn run(args: UndeleteArgs, context: &Context) -> Result<(), Failure> {
-    let log = context.open_log()?;
+    let log = context.open_local()?;
     let reader = context.reader_of(&log)?;
     let now = log.environment().now();
     let mut asked: Vec<&Marker> = Vec::new();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use snaplog::policy::units::parse_duration;
+use snaplog::remote::verify_listing;
 use snaplog::storage::{LocalStorage, Storage};
 use snaplog::upkeep::drill::{VerifyCheck, record_verify};
 use snaplog::upkeep::verify::{Finding, Level, Options, Report as Verified, verify_expecting};
@@ -18,7 +19,7 @@ use super::output::{number, size};
 /// Prove that the log can be restored; changes nothing
 ///
 /// Three levels, each with all of the ones before it. `quick` looks at CURRENT, the manifest, the headers and sizes of all
-/// files and how they follow each other. `checksums` reads every byte that counts. `replay` replays the log once and
+/// files and how they follow each other; at a remote copy, by a listing, whether all that it rests on is there. `checksums` reads every byte that counts. `replay` replays the log once and
 /// compares the graph with the fingerprint of every marker on the way: what it calls good restores.
 ///
 /// With --expect, which takes a digest that was kept elsewhere, it also shows whether anybody has changed what was before
@@ -80,21 +81,32 @@ pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<(), Failure> {
         let message = "--expect needs --level replay: only a replay hashes the events";
         return Err(Report::new(Exit::Usage, "usage", message).into());
     }
-    let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(&context.dir));
     let began = SystemEnvironment.now();
     let options = Options { level, max_duration: args.max_duration };
-    let report = verify_expecting(&storage, &SystemEnvironment, options, &args.expect)?;
+    let report = match context.remote()? {
+        // What is there with the right size, a listing says.
+        Some(remote) if level == Level::Quick => verify_listing(remote, &SystemEnvironment)?,
+        remote => {
+            let storage: Arc<dyn Storage> = match remote {
+                Some(remote) => remote.storage(),
+                None => Arc::new(LocalStorage::new(&context.dir)),
+            };
+            verify_expecting(&storage, &SystemEnvironment, options, &args.expect)?
+        }
+    };
     let check = VerifyCheck {
         time: began,
         level: format!("{level:?}").to_lowercase(),
         sound: report.sound,
         complete: report.complete,
     };
-    if let Ok(log) = context.open_log() {
+    if context.remote()?.is_none()
+        && let Ok(log) = context.open_log()
+    {
         record_verify(&log, check);
     }
     if context.json {
-        context.out.json(&report)?;
+        context.document(&report)?;
     } else {
         tell(&report, context)?;
     }

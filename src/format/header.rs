@@ -35,6 +35,8 @@ pub enum FileKind {
     Manifest,
     /// The name of the manifest in force.
     Current,
+    /// The manifest of a remote copy.
+    Remote,
 }
 
 impl FileKind {
@@ -45,6 +47,7 @@ impl FileKind {
             Self::Snapshot => b'S',
             Self::Manifest => b'M',
             Self::Current => b'C',
+            Self::Remote => b'R',
         };
         [0x89, b'S', b'L', letter, b'\r', b'\n', 0x1a, b'\n']
     }
@@ -55,6 +58,7 @@ impl FileKind {
             Self::Snapshot => "the header of a snapshot segment",
             Self::Manifest => "the manifest",
             Self::Current => "CURRENT",
+            Self::Remote => "the manifest of a remote copy",
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod header;
 pub mod manifest;
 pub mod names;
 pub mod records;
+pub mod remote;
 pub mod segment;
 pub mod snapshot;
 mod unzip;

@@ -243,6 +243,8 @@ impl Error {
             Self::Damage { fault, .. } => !matches!(fault, Fault::Version { .. } | Fault::Features { .. }),
             Self::Missing { .. } | Self::NewerThanManifest { .. } | Self::Mismatch { .. } => true,
             Self::Poisoned { cause } => cause.is_damage(),
+            // Less than the log counts on, as where a remote copy lacks a part.
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::UnexpectedEof,
             _ => false,
         }
     }

@@ -73,11 +73,40 @@ fn no_current(storage: &dyn Storage) -> Error {
             .iter()
             .any(|e| matches!(names::parse(&e.name), Some(FileName::Events(_) | FileName::Snapshot(_))))
     });
-    if holds_segments {
+    if holds_segments && !is_fetching(storage) {
         Error::Missing { path: storage.location(names::CURRENT), named_by: "a directory with segments" }
     } else {
         Error::NotALog { path: storage.location("") }
     }
+}
+
+/// Whether a clone or a pull has begun here and not ended.
+pub(crate) fn is_fetching(storage: &dyn Storage) -> bool {
+    storage.open(names::FETCHING).is_ok()
+}
+
+/// Removes what a clone or a pull brought that did not end, or did not come to clear up behind itself: the segments that
+/// `manifest` does not name. On return it is over, durably.
+pub(crate) fn end_fetching(storage: &dyn Storage, manifest: &Manifest) -> Result<()> {
+    if !is_fetching(storage) {
+        return Ok(());
+    }
+    let entries = storage.list("").map_err(Error::io("list", storage.location("")))?;
+    for entry in entries {
+        let is_named = match names::parse(&entry.name) {
+            Some(FileName::Events(id)) => manifest.segments.iter().any(|entry| entry.id == id),
+            Some(FileName::Snapshot(id)) => manifest.snapshots.iter().any(|entry| entry.id == id),
+            _ => true,
+        };
+        if !is_named && !manifest.trash.iter().any(|file| file.name == entry.name) {
+            storage.remove(&entry.name).map_err(Error::io("remove", storage.location(&entry.name)))?;
+        }
+    }
+    // Not before they are gone: without it they would be evidence of a newer manifest.
+    let sync = || storage.sync_dir("").map_err(Error::io("sync", storage.location("")));
+    sync()?;
+    storage.remove(names::FETCHING).map_err(Error::io("remove", storage.location(names::FETCHING)))?;
+    sync()
 }
 
 /// Writes `manifest` under the next free generation and puts it in force. On return it is durable.

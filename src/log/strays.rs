@@ -2,6 +2,7 @@
 
 use super::error::{Error, Result};
 use super::frames::{Segment, Step, examine_tail};
+use super::store::is_fetching;
 use super::view::View;
 use crate::format::frame::FrameType;
 use crate::format::names::{self, FileName};
@@ -45,12 +46,16 @@ pub(crate) fn find(view: &View) -> Result<Vec<Stray>> {
     let snapshots = |id: SegmentId| manifest.snapshots.iter().any(|entry| entry.id == id);
     let trash = |name: &str| manifest.trash.iter().any(|file| file.name == name);
     let entries = view.storage.list("").map_err(Error::io("list", view.storage.location("")))?;
+    let is_fetching = is_fetching(view.storage.as_ref());
     let mut strays = Vec::new();
     for entry in entries {
         let what = match names::parse(&entry.name) {
             Some(FileName::Events(id)) if events(id) => continue,
             Some(FileName::Snapshot(id)) if snapshots(id) => continue,
             Some(_) if trash(&entry.name) => continue,
+            Some(FileName::Events(_) | FileName::Snapshot(_)) if is_fetching => {
+                "brought by a clone or a pull that has not ended"
+            }
             Some(FileName::Events(id)) => {
                 // One that takes the place of another holds nothing that the other did not.
                 if let Ok(segment) = Segment::open(view.storage.as_ref(), view.in_force.log_id, id)

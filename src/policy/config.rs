@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::calendar::{Period, Zone};
 use super::drill::Drills;
+use super::remote::Remotes;
 
 pub use super::config_error::{ConfigError, ConfigFault};
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub durability: Durability,
     /// When a writer's maintenance restores markers to see whether they can be.
     pub drill: Drills,
+    /// Where copies of the log are kept up.
+    pub remote: Remotes,
     /// Whose days, weeks and months the time tiers follow.
     pub time_zone: Zone,
     /// How large an event segment grows before the next is begun, in bytes.
@@ -173,6 +176,7 @@ impl Default for Config {
             compression: Compression::default(),
             durability: Durability::default(),
             drill: Drills::default(),
+            remote: Remotes::default(),
             time_zone: Zone::UTC,
             segment_bytes: 64 << 20,
         }

@@ -12,12 +12,13 @@ use super::nearest::nearest;
 use super::units::parse_duration;
 
 pub(super) const TOP: &[&str] =
-    &["compression", "drill", "durability", "retention", "segment", "tiers", "time_zone"];
+    &["compression", "drill", "durability", "remote", "retention", "segment", "tiers", "time_zone"];
 pub(super) const TIER: &[&str] = &["every", "every_nodes", "keep", "keep_within"];
 pub(super) const RETENTION: &[&str] = &["grace", "keep", "keep_events", "keep_newest", "tiered"];
 pub(super) const COMPRESSION: &[&str] = &["age", "enabled", "level"];
 pub(super) const SEGMENT: &[&str] = &["size"];
 pub(super) const DRILL: &[&str] = &["every", "markers", "max_duration"];
+pub(super) const REMOTE: &[&str] = &["urls"];
 pub(super) const DURABILITY: &[&str] = &["events", "interval"];
 
 /// Where each section's keys belong, to tell somebody who put one into another section.
@@ -28,6 +29,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("in [compression]", COMPRESSION),
     ("in [drill]", DRILL),
     ("in [segment]", SEGMENT),
+    ("in [remote]", REMOTE),
     ("in durability = { … }", DURABILITY),
 ];
 
@@ -167,6 +169,20 @@ impl<'a> Entry<'a> {
         };
         let fault = ConfigFault::BadValue { key: self.key.clone(), expected: expected.to_owned(), found };
         fault_at(self.text, &self.value_span, self.key.clone(), fault, hint)
+    }
+
+    /// The values of a list, each with its place.
+    pub(super) fn list(&self, expected: &str) -> Result<Vec<Self>, ConfigError> {
+        let DeValue::Array(values) = self.value else { return Err(self.bad(expected)) };
+        let entry = |value: &'a Spanned<DeValue<'a>>| Self {
+            text: self.text,
+            name: self.name,
+            key: self.key.clone(),
+            key_span: self.key_span.clone(),
+            value: value.get_ref(),
+            value_span: value.span(),
+        };
+        Ok(values.iter().map(entry).collect())
     }
 
     /// An error about the key.

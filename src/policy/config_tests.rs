@@ -6,8 +6,9 @@ use super::calendar::{Period, Zone};
 use super::config::{
     Compression, Config, ConfigError, ConfigFault, Durability, Every, Keep, KeepEvents, Retention, Tier,
 };
-use super::config_section::{COMPRESSION, DRILL, DURABILITY, RETENTION, SEGMENT, TIER, TOP};
+use super::config_section::{COMPRESSION, DRILL, DURABILITY, REMOTE, RETENTION, SEGMENT, TIER, TOP};
 use super::drill::{Choice, Drills};
+use super::remote::Remotes;
 use crate::model::limits::{MAX_TIER_NAME_BYTES, MAX_TIERS};
 
 fn error(text: &str) -> ConfigError {
@@ -38,6 +39,8 @@ fn every_key_is_read() {
         level = 22
         [segment]
         size = "1 MiB"
+        [remote]
+        urls = ['s3://crawls/freesound/', 'file:///backup']
         [drill]
         every = "12h"
         markers = "tier:often"
@@ -68,6 +71,7 @@ fn every_key_is_read() {
             markers: Choice::Tier("often".to_owned()),
             max_duration: Duration::from_mins(5),
         },
+        remote: Remotes { urls: vec!["s3://crawls/freesound".to_owned(), "file:///backup".to_owned()] },
         time_zone: Zone::parse("Europe/Berlin").unwrap(),
         segment_bytes: 1 << 20,
     };
@@ -77,7 +81,7 @@ fn every_key_is_read() {
 #[test]
 fn the_template_shows_every_key() {
     let template = Config::template();
-    for key in [TIER, RETENTION, COMPRESSION, SEGMENT, DRILL, DURABILITY, TOP].concat() {
+    for key in [TIER, RETENTION, COMPRESSION, SEGMENT, DRILL, REMOTE, DURABILITY, TOP].concat() {
         assert!(template.contains(key), "{key}");
     }
     for (number, line) in template.lines().enumerate() {
@@ -250,6 +254,13 @@ fn a_bad_value_in_a_table_is_told_with_its_own_place() {
         ("durability = { events = 1, interval = '2h' }", 39, "durability.interval", interval),
         ("durability = { events = 1, interval = '0s' }", 39, "durability.interval", interval),
         ("tiers.a = { every = 'day', keep = -1 }", 35, "tiers.a.keep", "a number of markers, or \"all\""),
+        (
+            "remote = { urls = 's3://a' }",
+            19,
+            "remote.urls",
+            "a list of addresses such as [\"s3://bucket/prefix\"]",
+        ),
+        ("remote = { urls = ['s3://a', 'b'] }", 30, "remote.urls", "the address of a remote copy"),
     ] {
         let error = error(text);
         assert_eq!((error.line, error.column, error.key.as_str()), (1, column, key), "{text}");

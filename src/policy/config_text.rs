@@ -11,9 +11,10 @@ use super::config::{
 };
 use super::config_error::{ConfigError, ConfigFault};
 use super::config_section::{
-    COMPRESSION, DRILL, DURABILITY, Entry, RETENTION, SEGMENT, Section, TIER, TOP, fault_at,
+    COMPRESSION, DRILL, DURABILITY, Entry, REMOTE, RETENTION, SEGMENT, Section, TIER, TOP, fault_at,
 };
 use super::drill::Drills;
+use super::remote::{Address, Remotes};
 use super::units::{MAX_DURATION, parse_duration, parse_size};
 use crate::model::limits::{MAX_TIER_NAME_BYTES, MAX_TIERS};
 
@@ -35,6 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
         compression: top.get("compression").map_or(Ok(default.compression), |entry| compression(&entry))?,
         durability: top.get("durability").map_or(Ok(default.durability), |entry| durability(&entry))?,
         drill: top.get("drill").map_or(Ok(default.drill), |entry| drills(&entry))?,
+        remote: top.get("remote").map_or(Ok(default.remote), |entry| remotes(&entry))?,
         time_zone: top.get("time_zone").map_or(Ok(default.time_zone), |entry| time_zone(&entry))?,
         segment_bytes: top.get("segment").map_or(Ok(default.segment_bytes), |entry| segment(&entry))?,
     })
@@ -184,6 +186,19 @@ fn drills(entry: &Entry<'_>) -> Result<Drills, ConfigError> {
         markers: markers.unwrap_or(Ok(default.markers))?,
         max_duration: max_duration.unwrap_or(Ok(default.max_duration))?,
     })
+}
+
+fn remotes(entry: &Entry<'_>) -> Result<Remotes, ConfigError> {
+    const EXPECTED: &str = "a list of addresses such as [\"s3://bucket/prefix\"]";
+    let section = entry.section(REMOTE)?;
+    let mut urls = Vec::new();
+    for one in section.get("urls").map_or(Ok(Vec::new()), |entry| entry.list(EXPECTED))? {
+        let url = one.value.as_str().ok_or_else(|| one.bad(EXPECTED))?;
+        Address::parse(url)
+            .map_err(|why| one.bad_with("the address of a remote copy", Some(why.to_owned())))?;
+        urls.push(url.trim_end_matches('/').to_owned());
+    }
+    Ok(Remotes { urls })
 }
 
 fn time_zone(entry: &Entry<'_>) -> Result<Zone, ConfigError> {

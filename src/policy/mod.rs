@@ -15,6 +15,7 @@ mod config_tests;
 mod config_text;
 pub mod drill;
 mod nearest;
+pub mod remote;
 pub mod retention;
 #[cfg(test)]
 mod retention_tests;

@@ -4,4 +4,5 @@ pub mod copy;
 pub mod diff;
 pub mod drill;
 pub mod salvage;
+pub(crate) mod still;
 pub mod verify;

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use super::support::{Crawl, command, run, run_in};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 18] = [
     "init",
     "list",
     "stats",
@@ -17,6 +17,9 @@ const COMMANDS: [&str; 15] = [
     "undelete",
     "compact",
     "copy",
+    "push",
+    "pull",
+    "clone",
     "dump",
     "completions",
     "man",
@@ -25,7 +28,7 @@ const COMMANDS: [&str; 15] = [
 #[test]
 fn short_help_fits_on_a_screen() {
     let lines = |args: &[&str]| run(args).exits(0).out.lines().count();
-    assert!(lines(&["-h"]) <= 40);
+    assert!(lines(&["-h"]) <= 42);
     for name in COMMANDS {
         assert!(lines(&[name, "-h"]) <= 40, "{name}");
     }

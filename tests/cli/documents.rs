@@ -37,6 +37,9 @@ fn every_field_is_described_and_every_described_field_is_there() {
     let restore = document(&["restore", "-o", "graph.ndjson"]);
     let prune = document(&["prune", "--dry-run"]);
     let diff = document(&["diff", "m1", "--entities"]);
+    let bucket = format!("file://{}", crawl.beside("bucket").display());
+    let pushed = document(&["push", &bucket]);
+    let pulled = document(&["pull", &bucket]);
     let error = serde_json::from_str::<Json>(&run(&["--json", "list"]).exits(3).err).unwrap();
     for (heading, found) in [
         ("## A marker", &list["markers"][0]),
@@ -60,6 +63,10 @@ fn every_field_is_described_and_every_described_field_is_there() {
         ("## `undelete`", &document(&["undelete", "--all"])),
         ("## `compact`", &document(&["compact"])),
         ("## `copy`", &document(&["copy", "copied"])),
+        ("## `push`", &pushed),
+        ("A push:", &pushed["pushes"][0]),
+        ("## `pull`, `clone`", &pulled),
+        ("## `pull`, `clone`", &document(&["clone", &bucket, "cloned"])),
         ("## `diff`", &diff),
         ("A point:", &diff["from"]),
         ("`nodes`, `edges`, `state`:", &diff["nodes"]),
@@ -83,6 +90,8 @@ fn the_examples_have_the_described_fields() {
         "## `undelete`",
         "## `compact`",
         "## `copy`",
+        "## `push`",
+        "## `pull`, `clone`",
         "## `diff`",
         "## An error",
     ];

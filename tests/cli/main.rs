@@ -16,6 +16,7 @@ mod documents;
 mod drill;
 mod inform;
 mod prune;
+mod remote;
 mod restore;
 mod salvage;
 mod support;

@@ -55,7 +55,7 @@ pub(super) struct DemoArgs {
 pub(super) fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     let started = Instant::now();
     let mut tree = Tree::new(&args.path)?;
-    let dir = if context.dir_is_given { context.dir.clone() } else { PathBuf::from(DEFAULT_LOG) };
+    let dir = if context.dir_is_given { context.local_dir()? } else { Path::new(DEFAULT_LOG) }.to_owned();
     let log = open_or_init(&dir)?;
     tree.leave_out(&dir);
     let writer = log.writer()?;

@@ -92,7 +92,7 @@ enum Format {
 pub(super) fn run(args: IngestArgs, context: &Context) -> Result<(), Failure> {
     let started = Instant::now();
     let inputs = inputs(&args)?;
-    let log = context.open_log()?;
+    let log = context.open_local()?;
     let stop = interrupt::watch();
     // A slip in a name is to be told before anything is written.
     for input in &inputs {

@@ -50,7 +50,7 @@ pub(super) struct PruneArgs {
 
 /// Prunes the log.
 pub(super) fn run(args: PruneArgs, context: &Context) -> Result<(), Failure> {
-    let log = context.open_log()?;
+    let log = context.open_local()?;
     let reader = log.reader()?;
     // By a file that cannot be read nothing is dropped, by defaults that nobody asked for neither. It is the reader that
     // must have read it: another look at the file may end in another way.

@@ -115,7 +115,7 @@ impl Told {
         self.document.dry_run = true;
         self.document.seconds = started.elapsed().as_secs_f64();
         if context.json {
-            return context.out.json(&self.document);
+            return context.document(&self.document);
         }
         let document = &self.document;
         let mut text = format!("would restore {}\n  chosen: {}\n", self.point(), document.reason);
@@ -158,8 +158,8 @@ impl Told {
             ));
         }
         match (context.json, target.is_stdout()) {
-            (true, false) => return context.out.json(&self.document),
-            (true, true) => return context.out.json_beside_data(&self.document),
+            (true, false) => return context.document(&self.document),
+            (true, true) => return context.document_beside_data(&self.document),
             (false, _) => {}
         }
         context.out.say(&format!("restored {}", self.point()));

@@ -69,6 +69,7 @@ impl Alone {
             return Ok(None);
         }
         store::remove_unfinished(storage.as_ref())?;
+        store::end_fetching(storage.as_ref(), &in_force.manifest)?;
         room::reaffirm(storage.as_ref(), &in_force, |since| {
             now || is_past(since, config.retention.grace, environment.now())
         })?;

@@ -48,6 +48,7 @@ impl Writer {
             return Err(Error::ReadOnly { path: storage.location(""), mask });
         }
         store::remove_unfinished(storage.as_ref())?;
+        store::end_fetching(storage.as_ref(), &in_force.manifest)?;
         requests::clear_answers(storage.as_ref());
 
         let view = View::new(Arc::clone(&storage), in_force, TailRule::Valid)?;

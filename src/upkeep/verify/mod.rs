@@ -16,7 +16,8 @@ use serde::Serialize;
 
 pub use history::Expected;
 
-use crate::format::names;
+use crate::format::names::{self, FileName};
+use crate::format::remote::files_of;
 use crate::log::{Environment, Error, Log, Result, View, load};
 use crate::model::history::Digest;
 use crate::model::marker::Marker;
@@ -157,6 +158,39 @@ pub fn verify_expecting(
         }
         attempts += 1;
     }
+}
+
+/// What it costs a log, all of whose segments are closed, that some of its files are not whole: each with what is wrong. The
+/// files themselves are not read. A report of level quick.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_listed(
+    storage: &Arc<dyn Storage>,
+    environment: &dyn Environment,
+    lacking: &[(String, String)],
+) -> Result<Report> {
+    let clock = Clock { environment, began: environment.now() };
+    let view = View::closed(Arc::clone(storage), load(storage.as_ref())?);
+    let mut inspection = Inspection::new(&view, clock, None);
+    for (name, length) in files_of(&view.in_force.manifest).unwrap_or_default() {
+        inspection.files.insert(name);
+        inspection.bytes = inspection.bytes.saturating_add(length);
+    }
+    for (name, fault) in lacking {
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, fault.clone());
+        let error = Error::Io { action: "read", path: storage.location(name), source };
+        match names::parse(name) {
+            Some(FileName::Snapshot(id)) => inspection.lose_file(&error, id),
+            Some(FileName::Events(id)) => {
+                let entry = view.pieces.iter().find(|piece| piece.id == id);
+                let first = entry.map_or(Seq(0), |piece| piece.first_seq);
+                inspection.cut(&error, Seq(first.0.saturating_sub(1)));
+            }
+            _ => inspection.fault(&error, Vec::new()),
+        }
+    }
+    Ok(inspection.report(Level::Quick))
 }
 
 /// How long it has taken so far.

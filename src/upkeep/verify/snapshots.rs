@@ -67,7 +67,7 @@ impl Inspection<'_> {
     }
 
     /// Notes that a file is damaged: it costs the markers whose road leads through it.
-    fn lose_file(&mut self, error: &Error, id: SegmentId) {
+    pub(super) fn lose_file(&mut self, error: &Error, id: SegmentId) {
         let (increments, _) = spans::spans(&self.view.in_force.manifest);
         let broken: BTreeSet<_> =
             increments.iter().enumerate().filter(|(_, span)| span.file == id).map(|(at, _)| at).collect();

@@ -1,0 +1,31 @@
+//! Remote manifests: as they come, and with length and checksum put right.
+#![no_main]
+
+mod common;
+
+use libfuzzer_sys::fuzz_target;
+use snaplog::format::remote::{RemoteManifest, files_of, push_number, push_object};
+
+fuzz_target!(|data: &[u8]| {
+    read(data);
+    read(&common::mend_envelope(data));
+    if let Some(number) = std::str::from_utf8(data).ok().and_then(push_number) {
+        assert_eq!(push_object(number).as_bytes(), data);
+    }
+});
+
+fn read(data: &[u8]) {
+    // A reader knows the number from the object's name; here the header says it.
+    let Some(number) = data.get(56..64).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes)
+    else {
+        return;
+    };
+    let Ok((log_id, remote, manifest)) = RemoteManifest::decode(data, number) else { return };
+    let again = remote.encode(log_id).expect("what decodes encodes");
+    assert!(again.len() <= data.len(), "no encoding is shorter than ours");
+    let (_, same, _) = RemoteManifest::decode(&again, number).expect("what we encode decodes");
+    assert_eq!(same, remote);
+    let files = files_of(&manifest).expect("no segment is open");
+    assert_eq!(files.len(), remote.files.len());
+    assert!(remote.current(log_id).is_ok());
+}

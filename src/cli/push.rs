@@ -1,0 +1,86 @@
+//! `snaplog push`.
+
+use snaplog::remote::{PushReport, push};
+
+use super::Context;
+use super::failure::{Exit, Failure, Report};
+use super::json::PushDocument;
+use super::output::{number, size};
+use super::remote::bucket;
+
+/// Bring remote copies up to date
+///
+/// Sends what is durable here and not there yet: pieces of segments, several at once, then a manifest that names them. Each
+/// byte is checked first, so damage does not spread. No object is ever replaced: a push that dies leaves the remote copy as
+/// it was, the next one goes on with what is there, and credentials that may list, get and create are enough. It runs beside
+/// a crawler.
+///
+/// One directory pushes to one prefix. If two go on from the same remote copy, the second push is refused.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Credentials, region and endpoint come from the environment, as the vendors' own tools read them: AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL; GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_NAME,
+AZURE_STORAGE_ACCOUNT_KEY.
+
+Exit status:
+  0  all remote copies are up to date
+  1  a store cannot be reached or refuses, or somebody else has pushed there
+  2  the command line cannot be used
+  3  no log there
+  4  files of the log are missing or damaged
+
+Examples:
+  snaplog -d crawl push s3://crawls/freesound
+  snaplog -d crawl push file:///backup/crawl
+  snaplog -d crawl push                       # to the [remote] urls of snaplog.toml")]
+pub(super) struct PushArgs {
+    /// Where to: s3://BUCKET/PREFIX, gs://…, az://…, file:///DIRECTORY [default: the [remote] urls of snaplog.toml]
+    #[arg(value_name = "REMOTE")]
+    remotes: Vec<String>,
+}
+
+/// Pushes to each remote; one that fails does not keep the others from their push.
+pub(super) fn run(args: PushArgs, context: &Context) -> Result<(), Failure> {
+    let log = context.open_local()?;
+    let remotes = if args.remotes.is_empty() { log.config()?.remote.urls } else { args.remotes };
+    if remotes.is_empty() {
+        let report = Report::new(Exit::Usage, "usage", "no remote copy is named");
+        let hint =
+            "name one, as in `snaplog push s3://bucket/prefix`, or list it under [remote] in snaplog.toml";
+        return Err(report.hint(hint).into());
+    }
+    let (mut pushes, mut failed) = (Vec::new(), Vec::new());
+    for url in &remotes {
+        match bucket(url).and_then(|bucket| Ok(push(&log, bucket.as_ref())?)) {
+            Ok(report) => {
+                if !context.json {
+                    context.out.say(&told(&report));
+                }
+                pushes.push(report);
+            }
+            Err(failure) => failed.push(failure),
+        }
+    }
+    if context.json {
+        context.out.json(&PushDocument { pushes })?;
+    }
+    let Some(last) = failed.pop() else { return Ok(()) };
+    for failure in &failed {
+        context.out.failure(failure, context.json);
+    }
+    Err(last)
+}
+
+fn told(report: &PushReport) -> String {
+    let PushReport { remote, number: push, last_seq, markers, parts_sent, bytes_sent, .. } = report;
+    if report.up_to_date {
+        return format!("{remote} is up to date: push {push}");
+    }
+    format!(
+        "pushed to {remote}: {} in {} parts sent; there now: {} events, {} markers (push {push})",
+        size(*bytes_sent),
+        number(*parts_sent),
+        number(*last_seq),
+        number(*markers)
+    )
+}

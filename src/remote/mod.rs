@@ -1,0 +1,31 @@
+//! Copies of a log off the machine, in an object store.
+//!
+//! A remote copy is a prefix in a bucket: parts of segments, named by their digests, and numbered manifests that say which
+//! parts make which files ([`format::remote`](crate::format::remote) has the bytes). Objects are created and never
+//! replaced, so that a push which dies leaves nothing half, a race between two has one winner, and credentials that may
+//! only list, get and create are enough.
+//!
+//! [`push`] sends what is new since the last one. [`clone`] and [`pull`] make directories of it. [`RemoteLog`] opens it as
+//! a log that is read through ranges of its parts: everything that reads a log works on it.
+
+mod bucket;
+mod check;
+mod error;
+mod fetch;
+mod memory;
+#[cfg(feature = "remote")]
+mod object;
+mod parts;
+mod push;
+mod read;
+mod state;
+
+pub use bucket::{Bucket, Created, Listed};
+pub use check::verify_listing;
+pub use error::{Error, Result};
+pub use fetch::{FetchReport, clone, pull};
+pub use memory::{MemoryBucket, RequestFault};
+#[cfg(feature = "remote")]
+pub use object::ObjectBucket;
+pub use push::{PushReport, push};
+pub use read::RemoteLog;

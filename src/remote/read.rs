@@ -1,0 +1,318 @@
+//! A remote copy as it is read: its newest manifest, and a storage through which the log opens as if it were on a disk.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::bucket::Bucket;
+use super::error::{Error, Result};
+use crate::codec::{MAX_DOCUMENT_BYTES, len_u64};
+use crate::format::manifest::Manifest;
+use crate::format::names;
+use crate::format::remote::{ObjectDigest, PUSHES, Part, RemoteManifest, push_number, push_object};
+use crate::log::{Environment, Log};
+use crate::model::position::{Generation, LogId};
+use crate::storage::{DirEntry, LockAttempt, ReadFile, Storage, WriteFile};
+
+/// What is fetched at once: small enough for a look at one marker, large enough that the way there does not count.
+const BLOCK_BYTES: u64 = 256 << 10;
+/// What is fetched at once where somebody reads on.
+const READ_ON_BYTES: u64 = 8 * BLOCK_BYTES;
+/// So many blocks are kept for a second look.
+const KEPT_BLOCKS: usize = 128;
+
+/// A push that is there.
+#[derive(Debug, Clone)]
+pub(super) struct Pushed {
+    pub(super) log_id: LogId,
+    pub(super) digest: ObjectDigest,
+    pub(super) remote: RemoteManifest,
+    pub(super) manifest: Manifest,
+}
+
+/// The newest push; `None` if there is none. `from`: no earlier one is the newest.
+pub(super) fn newest(bucket: &dyn Bucket, from: u64) -> Result<Option<Pushed>> {
+    let after = from.checked_sub(1).filter(|number| *number > 0).map(push_object);
+    let listed = bucket.list(PUSHES, after.as_deref());
+    let listed = listed.map_err(Error::store("list", bucket.location(PUSHES)))?;
+    let Some(number) = listed.iter().filter_map(|object| push_number(&object.name)).max() else {
+        return Ok(None);
+    };
+    fetch(bucket, number).map(Some)
+}
+
+/// One push.
+pub(super) fn fetch(bucket: &dyn Bucket, number: u64) -> Result<Pushed> {
+    let object = push_object(number);
+    let bytes = bucket.get(&object, len_u64(MAX_DOCUMENT_BYTES));
+    let bytes = bytes.map_err(Error::store("read", bucket.location(&object)))?;
+    let decoded = RemoteManifest::decode(&bytes, number);
+    let (log_id, remote, manifest) =
+        decoded.map_err(|fault| Error::Damage { location: bucket.location(&object), fault })?;
+    Ok(Pushed { log_id, digest: ObjectDigest::of(&bytes), remote, manifest })
+}
+
+/// A remote copy that is open for reading, as its newest push left it.
+#[derive(Debug, Clone)]
+pub struct RemoteLog {
+    storage: Arc<RemoteStorage>,
+}
+
+impl RemoteLog {
+    /// Opens what was pushed last. Fetches one manifest, and lists.
+    ///
+    /// # Errors
+    /// [`Error::NoLog`]; [`Error::Damage`] to the manifest; what the store says.
+    pub fn open(bucket: Arc<dyn Bucket>) -> Result<Self> {
+        let pushed = newest(bucket.as_ref(), 0)?;
+        let pushed = pushed.ok_or_else(|| Error::NoLog { location: bucket.location("") })?;
+        let current = pushed.remote.current(pushed.log_id).map_err(|e| Error::Damage {
+            location: bucket.location(&push_object(pushed.remote.number)),
+            fault: crate::format::Fault::Decode(e),
+        })?;
+        let mut whole = BTreeMap::new();
+        whole.insert(names::CURRENT.to_owned(), Arc::new(current));
+        whole.insert(names::manifest(Generation(pushed.remote.number)), Arc::new(pushed.remote.manifest));
+        whole.extend(pushed.remote.extras.into_iter().map(|extra| (extra.name, Arc::new(extra.bytes))));
+        let parts = pushed.remote.files.into_iter().map(|file| (file.name, Arc::new(file.parts))).collect();
+        let source = Arc::new(Source { bucket, fetched: AtomicU64::new(0), kept: Mutex::default() });
+        Ok(Self { storage: Arc::new(RemoteStorage { whole, parts, source }) })
+    }
+
+    /// The log. It can be read, and refuses to be written to.
+    ///
+    /// # Errors
+    /// Damage to the log's manifest.
+    pub fn log(&self, environment: Arc<dyn Environment>) -> Result<Log> {
+        Ok(Log::open_in(self.storage(), environment)?)
+    }
+
+    /// The storage that the log is read through.
+    pub fn storage(&self) -> Arc<dyn Storage> {
+        let storage: Arc<RemoteStorage> = Arc::clone(&self.storage);
+        storage
+    }
+
+    /// The parts that the newest push rests on, each with the file that needs it.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&str, &Part)> {
+        let files = self.storage.parts.iter();
+        files.flat_map(|(name, parts)| parts.iter().map(move |part| (name.as_str(), part)))
+    }
+
+    pub(super) fn bucket(&self) -> &dyn Bucket {
+        self.storage.source.bucket.as_ref()
+    }
+
+    /// Bytes of segments that were fetched so far.
+    pub fn fetched(&self) -> u64 {
+        self.storage.source.fetched.load(Ordering::Relaxed)
+    }
+}
+
+/// One push, as a directory that cannot be written to.
+#[derive(Debug)]
+struct RemoteStorage {
+    /// Files that came with the manifest.
+    whole: BTreeMap<String, Arc<Vec<u8>>>,
+    /// Files that are fetched piece by piece.
+    parts: BTreeMap<String, Arc<Vec<Part>>>,
+    source: Arc<Source>,
+}
+
+fn read_only() -> io::Error {
+    io::Error::new(
+        ErrorKind::ReadOnlyFilesystem,
+        "a remote copy is only read; `snaplog clone` makes a log of it",
+    )
+}
+
+impl Storage for RemoteStorage {
+    fn open(&self, name: &str) -> io::Result<Box<dyn ReadFile>> {
+        if let Some(bytes) = self.whole.get(name) {
+            return Ok(Box::new(WholeFile(Arc::clone(bytes))));
+        }
+        let parts = self.parts.get(name).ok_or(ErrorKind::NotFound)?;
+        Ok(Box::new(RemoteFile { parts: Arc::clone(parts), source: Arc::clone(&self.source) }))
+    }
+
+    fn create(&self, _name: &str) -> io::Result<Box<dyn WriteFile>> {
+        Err(read_only())
+    }
+
+    fn rename(&self, _from: &str, _to: &str) -> io::Result<()> {
+        Err(read_only())
+    }
+
+    fn remove(&self, _name: &str) -> io::Result<()> {
+        Err(read_only())
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<DirEntry>> {
+        if !dir.is_empty() {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let whole = self.whole.iter().map(|(name, bytes)| (name, len_u64(bytes.len())));
+        let parts = self.parts.iter().map(|(name, parts)| (name, length(parts)));
+        let entry = |(name, len): (&String, u64)| DirEntry { name: name.clone(), len, is_dir: false };
+        let mut entries: Vec<_> = whole.chain(parts).map(entry).collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn create_dir(&self, _name: &str) -> io::Result<()> {
+        Err(read_only())
+    }
+
+    fn sync_dir(&self, _dir: &str) -> io::Result<()> {
+        Err(read_only())
+    }
+
+    fn lock(&self, _owner: &str) -> io::Result<LockAttempt> {
+        Err(read_only())
+    }
+
+    fn lock_owner(&self) -> io::Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn location(&self, name: &str) -> String {
+        self.source.bucket.location(name)
+    }
+}
+
+/// A file that came with the manifest.
+#[derive(Debug)]
+struct WholeFile(Arc<Vec<u8>>);
+
+impl ReadFile for WholeFile {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();
+        Ok(copy(rest, buf))
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(len_u64(self.0.len()))
+    }
+}
+
+fn length(parts: &[Part]) -> u64 {
+    parts.iter().fold(0, |sum, part| sum.saturating_add(part.length))
+}
+
+fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let length = from.len().min(to.len());
+    if let (Some(from), Some(to)) = (from.get(..length), to.get_mut(..length)) {
+        to.copy_from_slice(from);
+    }
+    length
+}
+
+/// Which bytes: the object, and where in it.
+type BlockKey = (ObjectDigest, u64);
+
+/// The blocks that were used last, the newest at the end.
+#[derive(Debug, Default)]
+struct Kept {
+    blocks: VecDeque<(BlockKey, Arc<Vec<u8>>)>,
+}
+
+impl Kept {
+    fn find(&self, key: BlockKey) -> Option<Arc<Vec<u8>>> {
+        self.blocks.iter().rev().find(|(kept, _)| *kept == key).map(|(_, bytes)| Arc::clone(bytes))
+    }
+
+    fn keep(&mut self, key: BlockKey, bytes: Arc<Vec<u8>>) {
+        self.blocks.push_back((key, bytes));
+        if self.blocks.len() > KEPT_BLOCKS {
+            self.blocks.pop_front();
+        }
+    }
+}
+
+/// A file that is fetched block by block.
+#[derive(Debug)]
+struct RemoteFile {
+    parts: Arc<Vec<Part>>,
+    source: Arc<Source>,
+}
+
+impl RemoteFile {
+    /// The part that holds the byte at `offset`, and where in it that stands; `None` past the end.
+    fn part(&self, offset: u64) -> Option<(Part, u64)> {
+        let mut within = offset;
+        for part in self.parts.iter() {
+            match within.checked_sub(part.length) {
+                None => return Some((*part, within)),
+                Some(rest) => within = rest,
+            }
+        }
+        None
+    }
+}
+
+/// Where blocks come from.
+#[derive(Debug)]
+struct Source {
+    bucket: Arc<dyn Bucket>,
+    fetched: AtomicU64,
+    kept: Mutex<Kept>,
+}
+
+impl Source {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The block of a part that begins at `from`, a multiple of [`BLOCK_BYTES`] in the part.
+    fn block(&self, part: Part, from: u64) -> io::Result<Arc<Vec<u8>>> {
+        let key = |from| (part.digest, from);
+        let is_read_on = {
+            let kept = self.kept();
+            if let Some(bytes) = kept.find(key(from)) {
+                return Ok(bytes);
+            }
+            from.checked_sub(BLOCK_BYTES).is_some_and(|before| kept.find(key(before)).is_some())
+        };
+        // Who reads on where it has read will go on with it.
+        let length = if is_read_on { READ_ON_BYTES } else { BLOCK_BYTES };
+        let length = part.length.saturating_sub(from).min(length);
+        let object = part.object();
+        let bytes = self.bucket.get_range(&object, from, length).map_err(|e| match e.kind() {
+            // A file that is there and lacks a part: to whoever reads the log it is damaged, not gone.
+            ErrorKind::NotFound => io::Error::new(
+                ErrorKind::UnexpectedEof,
+                format!("the part {} of it is missing", self.bucket.location(&object)),
+            ),
+            _ => e,
+        })?;
+        self.fetched.fetch_add(len_u64(bytes.len()), Ordering::Relaxed);
+        let mut kept = self.kept();
+        let mut first = None;
+        let mut at = from;
+        for block in bytes.chunks(usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX)) {
+            let block = Arc::new(block.to_vec());
+            first.get_or_insert_with(|| Arc::clone(&block));
+            kept.keep(key(at), block);
+            at = at.saturating_add(BLOCK_BYTES);
+        }
+        Ok(first.unwrap_or_default())
+    }
+}
+
+impl ReadFile for RemoteFile {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let Some((part, within)) = self.part(offset) else { return Ok(0) };
+        let from = within.checked_div(BLOCK_BYTES).unwrap_or_default().saturating_mul(BLOCK_BYTES);
+        let bytes = self.source.block(part, from)?;
+        let start = usize::try_from(within.saturating_sub(from)).unwrap_or(usize::MAX);
+        Ok(copy(bytes.get(start..).unwrap_or_default(), buf))
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(length(&self.parts))
+    }
+}
