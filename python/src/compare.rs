@@ -9,6 +9,7 @@ use snaplog::model::graph::AttrsView;
 use snaplog::model::position::NodeOrd;
 use snaplog::{Event, Graph, Id, Value};
 
+use crate::entries::entries;
 use crate::session::Writer;
 use crate::sync::{Parts, graph_attrs};
 use crate::values::{About, Converter, id};
@@ -81,7 +82,8 @@ struct Search<'py> {
 impl<'py> Search<'py> {
     fn nodes(&mut self, graph: &mut Graph, parts: &Parts<'py>) -> PyResult<Option<Births<'py>>> {
         let mut births = Births { places: PyDict::new(parts.nodes.py()), ords: Vec::new() };
-        for (node, attrs) in parts.nodes.iter() {
+        for entry in entries(&parts.nodes) {
+            let (node, attrs) = entry?;
             let attrs = attrs.cast::<PyDict>()?;
             let id = id(&node, "a node's id")?;
             let ord = graph.node_ord(id.as_ref());
@@ -108,10 +110,12 @@ impl<'py> Search<'py> {
         births: &Births<'_>,
     ) -> PyResult<bool> {
         let kind = writer.kind();
-        for (u, neighbours) in parts.adj.iter() {
+        for entry in entries(&parts.adj) {
+            let (u, neighbours) = entry?;
             let from = births.place(&u)?;
             let src = births.ord(from);
-            for (v, edge) in neighbours.cast::<PyDict>()?.iter() {
+            for entry in entries(neighbours.cast::<PyDict>()?) {
+                let (v, edge) = entry?;
                 let to = births.place(&v)?;
                 // Each edge of an undirected graph is listed under both of its ends.
                 if !kind.directed && to < from {
@@ -123,7 +127,8 @@ impl<'py> Search<'py> {
                     self.edge(graph, (&u, &v), ends, None, &edge)?;
                     continue;
                 }
-                for (key, edge) in edge.iter() {
+                for entry in entries(&edge) {
+                    let (key, edge) = entry?;
                     let key = id(&key, "an edge's key")?;
                     self.edge(graph, (&u, &v), ends, Some(key), edge.cast::<PyDict>()?)?;
                 }
@@ -167,7 +172,8 @@ impl<'py> Search<'py> {
         let Some(known) = known else { return Ok(false) };
         // Names mostly come in the order in which they came up first, which is that of the log.
         let mut next = known.iter();
-        for (name, value) in attrs.iter() {
+        for entry in entries(attrs) {
+            let (name, value) = entry?;
             let address = name.as_ptr().addr();
             if !self.names.contains_key(&address) {
                 if self.names.len() > MOST {

@@ -3,6 +3,7 @@
 
 mod compare;
 mod config;
+mod entries;
 mod errors;
 mod fill;
 mod look;

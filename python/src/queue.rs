@@ -7,7 +7,7 @@
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 use pyo3::Python;
@@ -31,10 +31,26 @@ pub(crate) struct Queue {
     appending: Mutex<()>,
     /// Held, before `appending`, by whoever keeps Python's lock too.
     attached: Mutex<()>,
+    /// The thread that holds `attached`: what Python runs in it meanwhile, a `__hash__`, a `__repr__`, a finalizer, would wait
+    /// for itself.
+    holder: Mutex<Option<ThreadId>>,
     /// What became of events whose callers had gone on, for the next caller to be told.
     failed: Mutex<Option<Error>>,
     has_failed: AtomicU64,
     written: AtomicU64,
+}
+
+/// What a call hears that comes out of the middle of another one.
+const IN_THE_MIDDLE: &str = "it is being read in this thread: code that runs in the middle of that, such as __hash__, __eq__, \
+     __repr__ or __del__ of what is in a graph, cannot use it";
+
+/// Takes back who holds the writer.
+struct Held<'a>(&'a Mutex<Option<ThreadId>>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        *lock(self.0) = None;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +72,7 @@ impl Queue {
             wake: Condvar::new(),
             appending: Mutex::new(()),
             attached: Mutex::new(()),
+            holder: Mutex::new(None),
             failed: Mutex::new(None),
             has_failed: AtomicU64::new(0),
             written: AtomicU64::new(0),
@@ -94,6 +111,19 @@ impl Queue {
             self.wake.notify_one();
         }
         count >= MOST
+    }
+
+    /// Whether this thread is in the middle of work that holds the writer.
+    pub(crate) fn is_in_turn(&self) -> bool {
+        *lock(&self.holder) == Some(thread::current().id())
+    }
+
+    /// That this thread is not in the middle of work that holds the writer.
+    pub(crate) fn check_turn(&self) -> Result<()> {
+        if self.is_in_turn() {
+            return Err(Error::Declined { message: IN_THE_MIDDLE.to_owned() });
+        }
+        Ok(())
     }
 
     /// Appends what is waiting. What goes wrong is kept for the next caller.
@@ -148,6 +178,7 @@ impl Queue {
     /// # Errors
     /// What went wrong since somebody was told last.
     pub(crate) fn flush(&self) -> Result<()> {
+        self.check_turn()?;
         self.append_waiting();
         self.take_failure()
     }
@@ -162,6 +193,11 @@ impl Queue {
     /// # Errors
     /// Those of `work`; what went wrong since somebody was told last, and then `work` is not done.
     pub(crate) fn in_order<T>(&self, work: impl FnOnce(&Writer) -> Result<T>) -> Result<T> {
+        self.check_turn()?;
+        self.in_turn(work)
+    }
+
+    fn in_turn<T>(&self, work: impl FnOnce(&Writer) -> Result<T>) -> Result<T> {
         let _order = lock(&self.appending);
         self.append_waiting_in_order();
         self.take_failure()?;
@@ -180,8 +216,12 @@ impl Queue {
         py: Python<'_>,
         work: impl FnOnce(&Writer) -> Result<T>,
     ) -> Result<T> {
+        self.check_turn()?;
         let _turn = self.attached.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        self.in_order(work)
+        *lock(&self.holder) = Some(thread::current().id());
+        // Taken back however the work ends.
+        let _held = Held(&self.holder);
+        self.in_turn(work)
     }
 
     /// Appends an event at once. `time`: when it happened, if not now.

@@ -510,6 +510,9 @@ impl Writer {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
+        if let Ok(queue) = self.queue(py) {
+            queue.check_turn().or_raise(py)?;
+        }
         if self.state.compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return Ok(());
         }
@@ -589,7 +592,7 @@ impl Writer {
             return self.now(py, event);
         }
         queue.take_failure().or_raise(py)?;
-        if queue.push(event) {
+        if queue.push(event) && !queue.is_in_turn() {
             py.detach(|| queue.flush()).or_raise(py)?;
         }
         Ok(())

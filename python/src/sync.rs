@@ -5,6 +5,7 @@ use pyo3::types::{PyDict, PySet, PyString};
 use snaplog::{Attrs, Event, Id};
 
 use crate::compare::{News, news};
+use crate::entries::entries;
 use crate::errors::OrRaise;
 use crate::queue::Queue;
 use crate::session::Writer;
@@ -71,8 +72,10 @@ fn each_edge<'py>(
 ) -> PyResult<()> {
     let kind = writer.kind();
     let seen = PySet::empty(parts.adj.py())?;
-    for (u, neighbours) in parts.adj.iter() {
-        for (v, edge) in neighbours.cast_into::<PyDict>()?.iter() {
+    for entry in entries(&parts.adj) {
+        let (u, neighbours) = entry?;
+        for entry in entries(neighbours.cast::<PyDict>()?) {
+            let (v, edge) = entry?;
             if !kind.directed && seen.contains(&v)? {
                 continue;
             }
@@ -81,7 +84,8 @@ fn each_edge<'py>(
                 work(&u, &v, None, &edge)?;
                 continue;
             }
-            for (key, edge) in edge.iter() {
+            for entry in entries(&edge) {
+                let (key, edge) = entry?;
                 work(&u, &v, Some(&key), &edge.cast_into::<PyDict>()?)?;
             }
         }
@@ -96,7 +100,8 @@ fn each_edge<'py>(
 fn check(writer: &Writer, parts: &Parts<'_>) -> PyResult<()> {
     let mut converter = writer.converter();
     graph_attrs(&mut converter, parts)?;
-    for (node, attrs) in parts.nodes.iter() {
+    for entry in entries(&parts.nodes) {
+        let (node, attrs) = entry?;
         converter.check_id(&node, "a node's id")?;
         converter.check(attrs.cast::<PyDict>()?, About::Node(&node))?;
     }
@@ -110,7 +115,8 @@ fn check(writer: &Writer, parts: &Parts<'_>) -> PyResult<()> {
 
 pub(crate) fn graph_attrs(converter: &mut Converter, parts: &Parts<'_>) -> PyResult<Attrs> {
     let mut attrs = Attrs::new();
-    for (name, value) in parts.graph.iter() {
+    for entry in entries(&parts.graph) {
+        let (name, value) = entry?;
         let name = converter.name(&name, About::Graph)?;
         if name != OWN_NAME {
             let value = converter.one(&value, About::Graph, &name)?;
@@ -129,7 +135,8 @@ fn put(writer: &Writer, py: Python<'_>, parts: &Parts<'_>) -> PyResult<u64> {
         writer.take(py, Event::PutGraph { attrs }, &converter, false)?;
         told = told.saturating_add(1);
     }
-    for (node, attrs) in parts.nodes.iter() {
+    for entry in entries(&parts.nodes) {
+        let (node, attrs) = entry?;
         let mut converter = writer.converter();
         let id = id(&node, "a node's id")?;
         let attrs = converter.attrs(attrs.cast::<PyDict>()?, About::Node(&node))?;

@@ -10,6 +10,7 @@ use snaplog::codec::Decoder;
 use snaplog::model::limits::{MAX_DEPTH, MAX_VALUE_BYTES};
 use snaplog::{Attrs, Id, IdRef, Value};
 
+use crate::entries::entries;
 use crate::errors::bad_type;
 
 /// What an event speaks of, for messages.
@@ -71,7 +72,8 @@ impl Converter {
     /// A dictionary of attributes.
     pub(crate) fn attrs(&mut self, dict: &Bound<'_, PyDict>, about: About<'_, '_>) -> PyResult<Attrs> {
         let mut attrs = Attrs::with_capacity(dict.len());
-        for (name, value) in dict.iter() {
+        for entry in entries(dict) {
+            let (name, value) = entry?;
             let name = self.name(&name, about)?;
             let value = self.value(&value, 0).map_err(|bad| refuse(bad, about, &name))?;
             attrs.push((name, value));
@@ -132,7 +134,8 @@ impl Converter {
         if let Ok(dict) = any.cast::<PyDict>() {
             deeper(depth)?;
             let mut map = BTreeMap::new();
-            for (key, value) in dict.iter() {
+            for entry in entries(dict) {
+                let (key, value) = entry?;
                 let Ok(key) = key.cast::<PyString>() else {
                     return Err(Bad::Type(format!("keys of a dict are str, not {}", described(&key))));
                 };
@@ -174,14 +177,16 @@ impl Converter {
         if let Some(scalar) = numpy_scalar(any)? {
             return self.value(&scalar, depth);
         }
-        let class = any.get_type();
-        let is_date = class.module()? == "datetime" && any.hasattr("isoformat")?;
-        if is_date && self.iso {
-            let text: String = any.call_method0("isoformat")?.extract()?;
+        let found = described(any);
+        let date = date(any)?;
+        if date.as_deref() == Some("NaT") {
+            return Err(Bad::Type(format!("{found} is no time, and cannot be stored; store None")));
+        }
+        let is_date = date.is_some();
+        if let Some(text) = date.filter(|_| self.iso) {
             self.take_account(text.len());
             return Ok(Value::Str(text));
         }
-        let found = described(any);
         Err(Bad::Type(if is_date {
             format!(
                 "{found} cannot be stored: open the log with datetimes=\"iso\" to store it as ISO 8601 text"
@@ -201,9 +206,30 @@ fn numpy_scalar<'py>(any: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAn
     if module != "numpy" || any.hasattr("__len__")? || !any.hasattr("item")? {
         return Ok(None);
     }
+    // Of a time `item` gives a number whose unit nobody knows any more.
+    let kind: String = any.getattr("dtype")?.getattr("kind")?.extract()?;
+    if !["b", "i", "u", "f", "S", "U"].contains(&kind.as_str()) {
+        return Ok(None);
+    }
     let item = any.call_method0("item")?;
     // A long double stays what it is.
     Ok((!item.get_type().is(any.get_type())).then_some(item))
+}
+
+/// A date or a time, Python's, pandas' or numpy's, as ISO 8601 text.
+fn date(any: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let py = any.py();
+    let classes = py.import("datetime")?;
+    for class in ["date", "time"] {
+        // A datetime is a date, and a pandas.Timestamp is a datetime.
+        if any.is_instance(&classes.getattr(class)?)? {
+            return any.call_method0("isoformat")?.extract().map(Some);
+        }
+    }
+    if any.get_type().module()? == "numpy" && any.get_type().name()? == "datetime64" {
+        return Ok(Some(any.str()?.to_string()));
+    }
+    Ok(None)
 }
 
 fn deeper(depth: usize) -> Result<(), Bad> {
@@ -331,7 +357,8 @@ const STR: u8 = 5;
 impl Converter {
     /// That a dictionary of attributes can be stored, without storing it.
     pub(crate) fn check(&mut self, dict: &Bound<'_, PyDict>, about: About<'_, '_>) -> PyResult<()> {
-        for (name, value) in dict.iter() {
+        for entry in entries(dict) {
+            let (name, value) = entry?;
             let is_plain = name.is_exact_instance_of::<PyString>()
                 && (value.is_exact_instance_of::<PyString>()
                     || value.is_exact_instance_of::<PyFloat>()

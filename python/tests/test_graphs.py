@@ -293,3 +293,42 @@ else:
     raise SystemExit("networkx is not there")
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_ctrl_c_came_between_the_next_call_makes_whole(tmp_path, kind):
+    """Stopped at every line of a put, a graph is whole after the same put once more."""
+    at = 0
+    stopped = True
+    while stopped:
+        at += 1
+        stopped = False
+        with opened(tmp_path / f"log-{at}", kind) as log:
+            G = KINDS[kind](log=log)
+            lines = 0
+
+            def stop(frame, event, _, at=at):
+                nonlocal lines, stopped
+                if "graphs.py" not in frame.f_code.co_filename:
+                    return None
+                if event == "line":
+                    lines += 1
+                    if lines == at:
+                        stopped = True
+                        raise KeyboardInterrupt
+                return stop
+
+            more = {"key": 0} if G.is_multigraph() else {}
+            sys.settrace(stop)
+            try:
+                G.add_edge("a", "b", w=1, **more)
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(None)
+            G.add_edge("a", "b", w=1, **more)
+            expected = kind()
+            expected.add_edge("a", "b", w=1, **more)
+            same(G, expected)
+            check(G, log)
+    assert at > 5

@@ -122,6 +122,160 @@ def test_what_numpy_calls_a_number_is_one(path):
     assert [type(value) for value in attrs.values()] == [int, float, bool, str, float]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [np.datetime64("2026-01-01"), np.datetime64("2026-01-01T00:00:00.000000001"), np.timedelta64(3, "s")],
+)
+def test_a_time_of_numpy_is_no_number(path, value):
+    with snaplog.open(path) as log, pytest.raises(TypeError, match="64"):
+        log.add_node(1, x=value)
+    iso = path.with_name("iso")
+    with snaplog.open(iso, datetimes="iso") as log:
+        if isinstance(value, np.timedelta64):
+            with pytest.raises(TypeError, match="timedelta64"):
+                log.add_node(1, x=value)
+        else:
+            log.add_node(1, x=value)
+            assert log.to_networkx().nodes[1] == {"x": str(value)}
+        with pytest.raises(TypeError, match="no time"):
+            log.add_node(1, x=np.datetime64("NaT"))
+
+
+def test_a_subclass_of_datetime_is_one(path):
+    class Moment(datetime.datetime):
+        pass
+
+    moment = Moment(2026, 1, 1, 12)
+    with snaplog.open(path, datetimes="iso") as log:
+        log.add_node(1, x=moment)
+        assert log.to_networkx().nodes[1] == {"x": "2026-01-01T12:00:00"}
+    with snaplog.open(path) as log, pytest.raises(TypeError, match="datetimes="):
+        log.add_node(1, x=moment)
+
+
+def run_alone(script, path):
+    """Runs a script in a process of its own: one that hangs is told from one that fails."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("method", ["__hash__", "__eq__"])
+def test_a_method_of_an_id_that_uses_the_log_hears_that_it_cannot(path, method):
+    script = """
+import sys, networkx as nx, snaplog
+log = snaplog.open(sys.argv[1])
+heard = []
+class Id(str):
+    armed = False
+    def __hash__(self):
+        self.use("__hash__")
+        return str.__hash__(self)
+    def __eq__(self, other):
+        self.use("__eq__")
+        return str.__eq__(self, other)
+    def use(self, method):
+        if Id.armed and method == METHOD:
+            Id.armed = False
+            for use in (log.number_of_nodes, lambda: log.mark(), lambda: log.sync(nx.DiGraph()), log.close):
+                try:
+                    use()
+                except snaplog.Error as error:
+                    heard.append(str(error))
+            log.add_node("told in the middle")
+G = nx.DiGraph()
+ids = [Id(f"n{i}") for i in range(5)] + [Id("x"), "x"]
+G.add_edges_from(zip(ids, ids[1:]))
+Id.armed = True
+log.sync(G)
+assert METHOD == "__eq__" or len(heard) == 4, heard
+assert all("in the middle" in one for one in heard), heard
+log.sync(G)
+log.mark()
+log.close()
+print(sorted(snaplog.restore(sys.argv[1])))
+"""
+    out = run_alone(script.replace("METHOD", repr(method)), path)
+    assert "'n4'" in out
+
+
+def test_a_finalizer_that_uses_the_log_while_a_graph_is_filled(path):
+    script = """
+import gc, sys, networkx as nx, snaplog
+gc.disable()
+with snaplog.open(sys.argv[1]) as log:
+    for n in range(3000):
+        log.add_edge(n, n + 1, w=[n])
+log = snaplog.open(sys.argv[1])
+heard = []
+class Rubbish:
+    def __init__(self):
+        self.me = self
+    def __del__(self):
+        try:
+            log.number_of_nodes()
+        except snaplog.Error as error:
+            heard.append(str(error))
+for _ in range(50):
+    Rubbish()
+gc.set_threshold(10)
+gc.enable()
+G = log.to_networkx()
+assert len(G) == 3001, len(G)
+log.sync(G)
+log.close()
+"""
+    run_alone(script, path)
+
+
+def test_a_graph_that_changes_while_it_is_synced_is_told(path):
+    """By a thread, and by what is in it: an exception, and the log goes on."""
+
+    class Growing(str):
+        def __hash__(self):
+            if Growing.graph is not None:
+                graph, Growing.graph = Growing.graph, None
+                graph._node["sudden"] = {}
+            return str.__hash__(self)
+
+    Growing.graph = None
+    with snaplog.open(path) as log:
+        G = nx.DiGraph()
+        G.add_nodes_from([Growing("a"), "b", "c"])
+        Growing.graph = G
+        with pytest.raises(RuntimeError, match="changed while it was read"):
+            log.sync(G)
+        del G._node["sudden"]
+        log.sync(G)
+        assert set(log.to_networkx()) == {"a", "b", "c"}
+
+        big = nx.gnm_random_graph(2000, 8000, seed=1, directed=True)
+        stop, told = threading.Event(), set()
+
+        def change():
+            n = 10_000
+            while not stop.is_set():
+                big.add_edge(n % 2000, n)
+                n += 1
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        try:
+            for _ in range(20):
+                try:
+                    log.sync(big)
+                except RuntimeError as error:
+                    told.add(str(error))
+        finally:
+            stop.set()
+            thread.join()
+        assert all("changed while it was read" in one for one in told)
+        log.sync(big, remove=True)
+        assert nx.utils.graphs_equal(log.to_networkx(), big)
+
+
 def test_a_tuple_becomes_a_list_and_that_is_said_once(path):
     with snaplog.open(path) as log:
         with pytest.warns(snaplog.ConversionWarning, match="lists"):

@@ -121,7 +121,10 @@ class _Logged:
         return {**self.__dict__, "_log": None}
 
     def _born(self, node: Any) -> None:
-        """A node that the log knows of by now."""
+        """A node that the log knows of by now.
+
+        Its attributes come last: a node that lacks them after a Ctrl-C is born again by the next call.
+        """
         raise NotImplementedError
 
     def _put_node(self, node: Any, attr: dict[Any, Any]) -> None:
@@ -262,9 +265,10 @@ class LoggedGraph(_Simple, nx.Graph):  # type: ignore[misc]
             raise ValueError("None cannot be a node")
         self._log.put_edge(u, v, attr)  # type: ignore[union-attr]
         adj = self._adj
-        if u not in adj:
+        nodes = self._node
+        if u not in nodes:
             self._born(u)
-        if v not in adj:
+        if v not in nodes:
             self._born(v)
         data = adj[u].get(v)
         if data is None:
@@ -272,10 +276,11 @@ class LoggedGraph(_Simple, nx.Graph):  # type: ignore[misc]
             data._graph = self
             data._u = u
             data._v = v
-            adj[u][v] = data
-            adj[v][u] = data
         else:
             dict.update(data, attr)
+        # What a Ctrl-C came between is made whole by the next call.
+        adj[u][v] = data
+        adj[v][u] = data
         _clear_cache(self)
 
 
@@ -291,20 +296,21 @@ class LoggedDiGraph(_Simple, nx.DiGraph):  # type: ignore[misc]
         if u is None or v is None:
             raise ValueError("None cannot be a node")
         self._log.put_edge(u, v, attr)  # type: ignore[union-attr]
-        succ = self._adj
-        if u not in succ:
+        nodes = self._node
+        if u not in nodes:
             self._born(u)
-        if v not in succ:
+        if v not in nodes:
             self._born(v)
-        neighbours = succ[u]
+        neighbours = self._adj[u]
         data = neighbours.get(v)
         if data is None:
             data = EdgeAttributes(attr)
             data._graph = self
             data._u = u
             data._v = v
-            neighbours[v] = data
+            # Last what is asked first: what a Ctrl-C came between is made whole by the next call.
             self._pred[v][u] = data
+            neighbours[v] = data
         else:
             dict.update(data, attr)
         _clear_cache(self)
@@ -345,16 +351,18 @@ class _Multi(_Logged):
             key = self.new_edge_key(u, v)  # type: ignore[attr-defined]
         self._log.put_edge(u, v, attr, key)  # type: ignore[union-attr]
         adj = self._adj
-        if u not in adj:
+        nodes = self._node
+        if u not in nodes:
             self._born(u)
-        if v not in adj:
+        if v not in nodes:
             self._born(v)
         parallel = adj[u].get(v)
         if parallel is None:
             parallel = {}
-            adj[u][v] = parallel
-            into = self._pred if self.is_directed() else adj  # type: ignore[attr-defined]
-            into[v][u] = parallel
+        into = self._pred if self.is_directed() else adj  # type: ignore[attr-defined]
+        # What a Ctrl-C came between is made whole by the next call.
+        adj[u][v] = parallel
+        into[v][u] = parallel
         data = parallel.get(key)
         if data is None:
             parallel[key] = self._edge_attributes(u, v, key, attr)

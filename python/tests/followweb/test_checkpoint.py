@@ -304,3 +304,21 @@ def test_a_collector_that_is_killed_has_all_that_was_acknowledged(how: str, path
             assert G.edges[str(number), str(number // 2)] == {"weight": number}
         assert set(state.map("processed_ids")) <= set(G), "the graph is never behind its state"
         assert state["pagination_state"]["page"] >= last
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"processed_ids": "12345"},
+        {"newly_processed": "12345"},
+        {"changed_nodes": "a"},
+        {"changed_edges": b"ab"},
+    ],
+)
+def test_one_id_where_ids_are_to_stand_is_refused(path: Path, named: dict[str, Any]) -> None:
+    with CheckpointLog(path) as log:
+        graph = nx.DiGraph()
+        graph.add_edge("a", "b")
+        with pytest.raises(TypeError, match="collection of ids"):
+            log.save(graph, **named)
+        assert log.log.number_of_nodes() == 0

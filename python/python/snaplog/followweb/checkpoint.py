@@ -187,8 +187,17 @@ class CheckpointLog:
         :param label: a name for this checkpoint, to restore by. With it, or with ``pin``, a marker is placed in any case.
         :param pin: whether that marker is kept whatever retention says.
         :returns: the marker, if one was placed.
-        :raises TypeError: if there is a value that no log can hold.
+        :raises TypeError: if one id stands where ids are to, or there is a value that no log can hold.
         """
+        named = {
+            "processed_ids": processed_ids,
+            "newly_processed": newly_processed,
+            "changed_nodes": changed_nodes,
+            "changed_edges": changed_edges,
+        }
+        for name, ids in named.items():
+            if isinstance(ids, (str, bytes)):
+                raise TypeError(f"{name} is a collection of ids, and not one id: {ids!r}")
         self.log.set_time(self._clock())
         if changed_nodes is not None or changed_edges is not None:
             self._put_nodes(graph, changed_nodes or ())
