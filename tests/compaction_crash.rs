@@ -299,6 +299,11 @@ fn a_full_disk_is_told_with_the_room_that_it_takes_and_costs_nothing() {
             for (name, bytes) in files.iter().filter(|(name, _)| name.starts_with("events-")) {
                 assert_eq!(forked.storage.dump().get(name), Some(bytes), "call {call}: {name}");
             }
+            // What was begun is not left where there is no room.
+            let left = forked.storage.dump().into_keys().find(|name| {
+                (name.starts_with("snapshot-") || name.starts_with("events-")) && name.contains(".tmp")
+            });
+            assert_eq!(left, None, "call {call}");
         }
         forked.storage.clear_faults();
         go_on(&forked, &Told::default(), &before, &format!("full at call {call}"));

@@ -90,20 +90,22 @@ pub(crate) fn rewrite(
     };
     let written = pass(&source, end.length, after, &listed, |place| out.take(place))
         .and_then(|digest| out.finish(end.time).map(|end| (digest, end)));
-    let (digest, new_end) = match written {
-        Ok(written) => written,
+    let proven = written.and_then(|(digest, new_end)| {
+        let copy = Segment::open_as(storage, id, &tmp)?;
+        let again = pass(&copy, new_end.length, after, &listed, |_| Ok(()))?;
+        if again == digest && new_end.next_seq == end.next_seq {
+            return Ok(new_end);
+        }
+        Err(copy.damage(0, Fault::Meaning { what: "a rewritten segment does not say the same" }))
+    });
+    let new_end = match proven {
+        Ok(new_end) => new_end,
         Err(error) => {
             // One that stays is removed by the next session.
             let _ = storage.remove(&tmp);
             return Err(error);
         }
     };
-
-    let copy = Segment::open_as(storage, id, &tmp)?;
-    let again = pass(&copy, new_end.length, after, &listed, |_| Ok(()))?;
-    if again != digest || new_end.next_seq != end.next_seq {
-        return Err(copy.damage(0, Fault::Meaning { what: "a rewritten segment does not say the same" }));
-    }
     storage.rename(&tmp, &name).map_err(Error::io("rename", path))?;
     storage.sync_dir("").map_err(Error::io("sync", storage.location("")))?;
     Ok(SegmentEntry {

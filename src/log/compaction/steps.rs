@@ -76,13 +76,12 @@ fn write<'a, H: Host>(
     fill: impl FnOnce(&mut SnapshotWriter<'a, H>) -> Result<()>,
 ) -> Result<SnapshotEntry> {
     let mut writer = SnapshotWriter::create(host, &view.in_force, level)?;
-    match fill(&mut writer) {
-        Ok(()) => writer.finish(&view.markers, &view.in_force),
-        Err(error) => {
-            writer.discard();
-            Err(error)
-        }
+    let written = fill(&mut writer).and_then(|()| writer.finish(&view.markers, &view.in_force));
+    if written.is_err() {
+        // On a full disk what was written is in the way of the next attempt.
+        writer.discard();
     }
+    written
 }
 
 /// The increments of neighbouring files from the first boundary in `keep` to the last, with no boundaries left but those.

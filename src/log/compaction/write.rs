@@ -92,7 +92,7 @@ impl<'a, H: Host> SnapshotWriter<'a, H> {
 
     /// Ends the file, syncs it, reads all of it back, compares it with the markers that it serves, and gives it its
     /// name, durable. No manifest names it yet.
-    pub(super) fn finish(mut self, markers: &[Marker], in_force: &InForce) -> Result<SnapshotEntry> {
+    pub(super) fn finish(&mut self, markers: &[Marker], in_force: &InForce) -> Result<SnapshotEntry> {
         let Some(encoder) = self.encoder.take() else { return Err(self.is_finished()) };
         let (bytes, footer, trailer) = encoder.finish().map_err(cannot_encode(&self.path))?;
         self.pending.extend_from_slice(&bytes);
