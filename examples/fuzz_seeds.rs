@@ -17,7 +17,7 @@ use std::sync::Arc;
 use snaplog::exchange::{ndjson, node_link};
 use snaplog::format::frame::{self, FrameType, HEADER_BYTES};
 use snaplog::format::segment::SegmentHead;
-use snaplog::remote::{MemoryBucket, push};
+use snaplog::remote::{Follower, MemoryBucket, push};
 use snaplog::storage::{SimStorage, Storage, read_all};
 use snaplog::{
     CompactOptions, Config, Environment, Event, FixedEnvironment, GraphKind, Log, MarkOptions, Timestamp,
@@ -145,8 +145,13 @@ fn pushed(corpus: &mut Corpus, name: &str, storage: Arc<SimStorage>) -> Result<(
     push(&log, &bucket)?;
     let writer = log.writer()?;
     writer.append(&Event::node("pushed later"))?;
+    writer.commit()?;
+    let mut follower = Follower::new(log.clone(), Arc::new(bucket.clone()));
+    follower.step()?;
+    writer.append(&Event::node("followed"))?;
+    writer.commit()?;
+    follower.step()?;
     writer.close()?;
-    push(&log, &bucket)?;
     for (object, bytes) in bucket.dump() {
         if let Some(number) = object.strip_prefix("pushes/") {
             corpus.put("remote", &format!("{name}-{number}"), &bytes)?;

@@ -51,6 +51,15 @@ pub(super) struct Fetched<'a, T> {
     pub(super) fetched: u64,
 }
 
+/// How far a remote copy is behind.
+#[derive(Debug, Serialize)]
+pub(super) struct RemoteDocument {
+    pub(super) remote: String,
+    pub(super) number: u64,
+    pub(super) last_seq: u64,
+    pub(super) events_behind: u64,
+}
+
 /// What was pushed, a remote copy each.
 #[derive(Debug, Serialize)]
 pub(super) struct PushDocument {
@@ -227,6 +236,7 @@ pub(super) struct StatsDocument {
     pub(super) last_drill: Option<String>,
     pub(super) last_drill_good: Option<bool>,
     pub(super) last_good_drill: Option<String>,
+    pub(super) remotes: Vec<RemoteDocument>,
 }
 
 /// How many markers there are.

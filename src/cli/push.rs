@@ -1,12 +1,21 @@
 //! `snaplog push`.
 
-use snaplog::remote::{PushReport, push};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::Context;
+use snaplog::Log;
+use snaplog::remote::{Following, PushReport, Standing, push};
+
 use super::failure::{Exit, Failure, Report};
 use super::json::PushDocument;
 use super::output::{number, size};
-use super::remote::bucket;
+use super::remote::{LAST_PUSH, behind, bucket};
+use super::{Context, interrupt};
+
+/// How far behind a copy may be, if snaplog.toml does not say.
+const EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked for errors to tell, and for Ctrl-C.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Bring remote copies up to date
 ///
@@ -32,11 +41,16 @@ Exit status:
 Examples:
   snaplog -d crawl push s3://crawls/freesound
   snaplog -d crawl push file:///backup/crawl
-  snaplog -d crawl push                       # to the [remote] urls of snaplog.toml")]
+  snaplog -d crawl push                       # to the [remote] urls of snaplog.toml
+  snaplog -d crawl push --follow              # until Ctrl-C, beside a crawler")]
 pub(super) struct PushArgs {
     /// Where to: s3://BUCKET/PREFIX, gs://…, az://…, file:///DIRECTORY [default: the [remote] urls of snaplog.toml]
     #[arg(value_name = "REMOTE")]
     remotes: Vec<String>,
+
+    /// Go on until Ctrl-C: send what a running crawler makes durable, at most `[remote] follow` (or a second) behind it
+    #[arg(long)]
+    follow: bool,
 }
 
 /// Pushes to each remote; one that fails does not keep the others from their push.
@@ -48,6 +62,12 @@ pub(super) fn run(args: PushArgs, context: &Context) -> Result<(), Failure> {
         let hint =
             "name one, as in `snaplog push s3://bucket/prefix`, or list it under [remote] in snaplog.toml";
         return Err(report.hint(hint).into());
+    }
+    if args.follow {
+        if context.json {
+            return Err(Failure::usage("--follow goes on until it is stopped, and has no document to print"));
+        }
+        return follow(&log, &remotes, context);
     }
     let (mut pushes, mut failed) = (Vec::new(), Vec::new());
     for url in &remotes {
@@ -69,6 +89,36 @@ pub(super) fn run(args: PushArgs, context: &Context) -> Result<(), Failure> {
         context.out.failure(failure, context.json);
     }
     Err(last)
+}
+
+/// Keeps remote copies up until it is interrupted.
+fn follow(log: &Log, remotes: &[String], context: &Context) -> Result<(), Failure> {
+    let buckets = remotes.iter().map(|url| bucket(url)).collect::<Result<Vec<_>, _>>()?;
+    let every = log.config()?.remote.follow.unwrap_or(EVERY);
+    let stop = interrupt::watch();
+    let following = Following::start(log, buckets, every);
+    context.out.say(&format!("following to {}; Ctrl-C ends it", remotes.join(", ")));
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(LOOK);
+        for (remote, error) in following.take_errors() {
+            behind(&remote, &error, context);
+        }
+    }
+    let mut last = None;
+    for Standing { remote, newest, error } in following.finish(LAST_PUSH) {
+        match (error, newest) {
+            (Some(error), _) => {
+                behind(&remote, &error, context);
+                last = Some(Failure::Told(Exit::Failed));
+            }
+            (None, Some(newest)) => {
+                let told = (number(newest.last_seq), newest.number);
+                context.out.say(&format!("{remote} has {} events (push {})", told.0, told.1));
+            }
+            (None, None) => {}
+        }
+    }
+    last.map_or(Ok(()), Err)
 }
 
 fn told(report: &PushReport) -> String {

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use snaplog::policy::remote::Address;
-use snaplog::remote::{self, Bucket};
+use snaplog::Log;
+use snaplog::policy::remote::{Address, Remotes};
+use snaplog::remote::{self, Bucket, Following, Standing};
 
+use super::Context;
 use super::failure::{Exit, Failure, Report};
 
 /// The address that stands where a directory may stand; `None` if it is a directory.
@@ -33,6 +36,49 @@ pub(super) fn only_read(url: &str) -> Failure {
         .path(url)
         .hint(format!("`snaplog clone {url} DIR` makes a log of it that can be written to"))
         .into()
+}
+
+/// How long a command that is done waits for its last push.
+pub(super) const LAST_PUSH: Duration = Duration::from_secs(30);
+
+/// Remote copies that follow a command which writes.
+pub(super) struct Followed(Option<Following>);
+
+/// Lets remote copies follow, if snaplog.toml wants them to. One that cannot be is told, and is no reason not to write.
+pub(super) fn follow(log: &Log, context: &Context) -> Result<Followed, Failure> {
+    let Remotes { urls, follow } = log.config()?.remote;
+    let Some(every) = follow else { return Ok(Followed(None)) };
+    let mut buckets = Vec::new();
+    for url in &urls {
+        match bucket(url) {
+            Ok(bucket) => buckets.push(bucket),
+            Err(Failure::Untold(report)) => context.out.warn(&report.message),
+            Err(Failure::Told(_)) => {}
+        }
+    }
+    Ok(Followed((!buckets.is_empty()).then(|| Following::start(log, buckets, every))))
+}
+
+impl Followed {
+    /// The last push, of all that is durable. What does not come of it is told.
+    pub(super) fn finish(self, context: &Context) {
+        let Some(following) = self.0 else { return };
+        for Standing { remote, error, .. } in following.finish(LAST_PUSH) {
+            if let Some(error) = error {
+                behind(&remote, &error, context);
+            }
+        }
+    }
+}
+
+/// Tells that a remote copy is behind.
+pub(super) fn behind(remote: &str, error: &remote::Error, context: &Context) {
+    let mut text = format!("{remote} is behind: {error}");
+    if let Some(cause) = std::error::Error::source(error) {
+        text = format!("{text}: {cause}");
+    }
+    let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+    context.out.warn(&format!("{text}{hint}"));
 }
 
 impl From<remote::Error> for Failure {

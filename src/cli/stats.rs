@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use snaplog::remote::{KnownRemote, known_remotes};
 use snaplog::upkeep::drill::{Checks, last_checks};
 use snaplog::{Environment, Error, GraphKind, Log, Marker, Reader, SystemEnvironment, Timestamp};
 
 use super::Context;
 use super::failure::Failure;
-use super::json::{ByteTotals, MarkerDocument, MarkerTotals, StatsDocument};
+use super::json::{ByteTotals, MarkerDocument, MarkerTotals, RemoteDocument, StatsDocument};
 use super::list::{documents, soundness};
 use super::output::{escaped, number, size};
 
@@ -84,7 +85,20 @@ fn collect(log: &Log, reader: &Reader, end: &End) -> Result<StatsDocument, Failu
         last_drill: checks.drill.as_ref().map(|check| check.time.to_string()),
         last_drill_good: checks.drill.as_ref().map(|check| check.good),
         last_good_drill: checks.drill.and_then(|check| check.last_good).map(|time| time.to_string()),
+        remotes: remotes(log, reader)?,
     })
+}
+
+/// How far the remote copies are behind.
+fn remotes(log: &Log, reader: &Reader) -> Result<Vec<RemoteDocument>, Failure> {
+    let last = reader.last_seq().0;
+    let document = |KnownRemote { remote, number, last_seq }| RemoteDocument {
+        remote,
+        number,
+        last_seq,
+        events_behind: last.saturating_sub(last_seq),
+    };
+    Ok(known_remotes(log)?.into_iter().map(document).collect())
 }
 
 /// The newest marker that is not dropped.
@@ -192,6 +206,12 @@ fn for_people(stats: &StatsDocument, checks: &Checks, now: Timestamp) -> String 
     for (name, value) in lines {
         let _ = writeln!(text, "{name:<12} {value}");
     }
+    for RemoteDocument { remote, number: push, events_behind, .. } in &stats.remotes {
+        let _ = match events_behind {
+            0 => writeln!(text, "{:<12} {remote}, up to date (push {push})", "remote"),
+            n => writeln!(text, "{:<12} {remote}, {} events behind (push {push})", "remote", number(*n)),
+        };
+    }
     text
 }
 
@@ -241,6 +261,9 @@ fn prometheus(stats: &StatsDocument, log: &Log, reader: &Reader) -> String {
         )
     };
     metric("last_seq", "Position of the last event.", &one(Some(stats.last_seq)));
+    let behind = |remote: &RemoteDocument| labelled("remote", &remote.remote, remote.events_behind);
+    let behind: Vec<_> = stats.remotes.iter().map(behind).collect();
+    metric("remote_events_behind", "Events that a remote copy is known to lack.", &behind);
     metric("nodes", "Nodes after the last event.", &one(stats.nodes));
     metric("edges", "Edges after the last event.", &one(stats.edges));
     metric("markers", "Markers that can be chosen.", &one(Some(stats.markers.total)));

@@ -37,6 +37,8 @@ pub enum FileKind {
     Current,
     /// The manifest of a remote copy.
     Remote,
+    /// What a segment has gained since a remote copy was pushed.
+    Tail,
 }
 
 impl FileKind {
@@ -48,6 +50,7 @@ impl FileKind {
             Self::Manifest => b'M',
             Self::Current => b'C',
             Self::Remote => b'R',
+            Self::Tail => b'T',
         };
         [0x89, b'S', b'L', letter, b'\r', b'\n', 0x1a, b'\n']
     }
@@ -59,6 +62,7 @@ impl FileKind {
             Self::Manifest => "the manifest",
             Self::Current => "CURRENT",
             Self::Remote => "the manifest of a remote copy",
+            Self::Tail => "the tail of a remote copy",
         }
     }
 }

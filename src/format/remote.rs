@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Fault;
 use super::header::{self, FileKind};
-use super::manifest::{Current, Manifest};
+use super::manifest::{Manifest, SegmentEnd};
 use super::names;
 use crate::codec::{DecodeError, MAX_DOCUMENT_BYTES, len_u64};
-use crate::model::position::{Generation, LogId};
+use crate::model::position::{Generation, LogId, MarkerId, SegmentId, Seq};
 use crate::model::time::Timestamp;
 
 /// The most that a part holds.
@@ -214,14 +214,98 @@ impl RemoteManifest {
         }
         Ok(())
     }
+}
 
-    /// CURRENT as a clone has it.
+/// What the last segment has gained since: it goes on where the push before it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteTail {
+    /// Its number: that of its object.
+    pub number: u64,
+    /// When it was written.
+    pub written: Timestamp,
+    /// Who pushed.
+    pub epoch: Epoch,
+    /// Who that is, for people.
+    pub owner: String,
+    /// The digest of the push before it.
+    pub previous: ObjectDigest,
+    /// The number of the remote manifest that it goes on from; those between are tails, too.
+    pub base: u64,
+    /// The segment.
+    pub segment: SegmentId,
+    /// Where in it the bytes stand.
+    pub offset: u64,
+    /// Whole frames.
+    pub bytes: Vec<u8>,
+    /// The seq after the last event in them.
+    pub next_seq: Seq,
+    /// The marker after the last one in them.
+    pub next_marker: MarkerId,
+}
+
+impl RemoteTail {
+    /// The object's bytes.
     ///
     /// # Errors
     /// If it does not encode.
-    pub fn current(&self, log_id: LogId) -> Result<Vec<u8>, DecodeError> {
-        Current::naming(Generation(self.number), &self.manifest).encode(log_id)
+    pub fn encode(&self, log_id: LogId) -> Result<Vec<u8>, DecodeError> {
+        header::encode(FileKind::Tail, log_id, self.number, self)
     }
+
+    /// Whether an object is meant as one.
+    pub fn is_meant(bytes: &[u8]) -> bool {
+        bytes.starts_with(&FileKind::Tail.magic())
+    }
+
+    /// Reads tail `number`: all of `bytes`. With the log's id.
+    ///
+    /// # Errors
+    /// [`Fault`] if it is not sound in itself or is another one.
+    pub fn decode(bytes: &[u8], number: u64) -> Result<(LogId, Self), Fault> {
+        let (prefix, tail): (_, Self) = header::decode(FileKind::Tail, bytes, MAX_DOCUMENT_BYTES)?;
+        if prefix.length != bytes.len() {
+            let (length, found) = (len_u64(prefix.length), len_u64(bytes.len()));
+            return Err(Fault::Length { what: "the tail of a remote copy", found, min: length, max: length });
+        }
+        if prefix.number != number || tail.number != number {
+            return Err(Fault::Meaning {
+                what: "the tail of a remote copy has another number than its object",
+            });
+        }
+        if tail.base >= number || tail.bytes.is_empty() || len_u64(tail.bytes.len()) > MAX_PART_BYTES {
+            return Err(Fault::Meaning {
+                what: "the tail of a remote copy goes on from nothing, or holds nothing",
+            });
+        }
+        if tail.owner.len() > MAX_OWNER_BYTES {
+            return Err(Fault::Meaning { what: "the owner in a tail has a longer name than any has" });
+        }
+        Ok((prefix.log_id, tail))
+    }
+}
+
+/// A manifest whose last segment goes on behind `offset`: as it was before that was closed for a push.
+///
+/// # Errors
+/// [`Fault::Meaning`] if its last segment is another one, or does not end there.
+pub fn reopened(
+    manifest: &Manifest,
+    segment: SegmentId,
+    offset: u64,
+    number: u64,
+) -> Result<Manifest, Fault> {
+    let mut manifest = Manifest { generation: Generation(number), ..manifest.clone() };
+    let ends_there = |end: SegmentEnd| end.length == offset;
+    match manifest.segments.last_mut().filter(|last| last.id == segment && last.end.is_some_and(ends_there)) {
+        Some(last) => last.end = None,
+        None => {
+            return Err(Fault::Meaning {
+                what: "the tail of a remote copy does not go on where its log ends",
+            });
+        }
+    }
+    manifest.check()?;
+    Ok(manifest)
 }
 
 /// The files that a manifest names, and how long they are, oldest events last; `None` if one may still grow.

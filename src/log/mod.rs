@@ -7,6 +7,7 @@ pub(crate) mod drill;
 mod environment;
 mod error;
 mod frames;
+mod growth;
 mod reader;
 mod replay;
 mod requests;
@@ -37,6 +38,7 @@ pub use usage::Usage;
 pub use writer::{Appended, MarkOptions, Status, Writer};
 
 pub(crate) use frames::{Segment, Step, highest_claim};
+pub(crate) use growth::Growth;
 pub(crate) use reader::check_marker;
 pub(crate) use replay::{Place, Replay, Until, Visitor};
 pub(crate) use store::{end_fetching, load, swap};

@@ -18,7 +18,7 @@ pub(super) const RETENTION: &[&str] = &["grace", "keep", "keep_events", "keep_ne
 pub(super) const COMPRESSION: &[&str] = &["age", "enabled", "level"];
 pub(super) const SEGMENT: &[&str] = &["size"];
 pub(super) const DRILL: &[&str] = &["every", "markers", "max_duration"];
-pub(super) const REMOTE: &[&str] = &["urls"];
+pub(super) const REMOTE: &[&str] = &["follow", "urls"];
 pub(super) const DURABILITY: &[&str] = &["events", "interval"];
 
 /// Where each section's keys belong, to tell somebody who put one into another section.

@@ -41,6 +41,7 @@ fn every_key_is_read() {
         size = "1 MiB"
         [remote]
         urls = ['s3://crawls/freesound/', 'file:///backup']
+        follow = '2s'
         [drill]
         every = "12h"
         markers = "tier:often"
@@ -71,7 +72,10 @@ fn every_key_is_read() {
             markers: Choice::Tier("often".to_owned()),
             max_duration: Duration::from_mins(5),
         },
-        remote: Remotes { urls: vec!["s3://crawls/freesound".to_owned(), "file:///backup".to_owned()] },
+        remote: Remotes {
+            urls: vec!["s3://crawls/freesound".to_owned(), "file:///backup".to_owned()],
+            follow: Some(Duration::from_secs(2)),
+        },
         time_zone: Zone::parse("Europe/Berlin").unwrap(),
         segment_bytes: 1 << 20,
     };

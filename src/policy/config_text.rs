@@ -21,6 +21,10 @@ use crate::model::limits::{MAX_TIER_NAME_BYTES, MAX_TIERS};
 /// The shortest time between two drills.
 const MIN_EVERY: Duration = Duration::from_mins(1);
 
+/// How closely a remote copy can follow.
+const MIN_FOLLOW: Duration = Duration::from_millis(100);
+const MAX_FOLLOW: Duration = Duration::from_hours(24);
+
 /// Reads a whole file.
 pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     let root = DeTable::parse(text).map_err(|error| {
@@ -198,7 +202,13 @@ fn remotes(entry: &Entry<'_>) -> Result<Remotes, ConfigError> {
             .map_err(|why| one.bad_with("the address of a remote copy", Some(why.to_owned())))?;
         urls.push(url.trim_end_matches('/').to_owned());
     }
-    Ok(Remotes { urls })
+    let follow = section.get("follow").map(|entry| match entry.value.as_str() {
+        Some("never") => Ok(None),
+        _ => entry
+            .duration_or("a duration from \"100 ms\" to \"1 day\", or \"never\"", MIN_FOLLOW..=MAX_FOLLOW)
+            .map(Some),
+    });
+    Ok(Remotes { urls, follow: follow.unwrap_or(Ok(None))? })
 }
 
 fn time_zone(entry: &Entry<'_>) -> Result<Zone, ConfigError> {

@@ -1,10 +1,14 @@
 //! Where remote copies are, and how they are kept up: what `[remote]` in snaplog.toml says.
 
+use std::time::Duration;
+
 /// Remote copies of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Remotes {
     /// Their addresses, in the order of the file; each can be read as an [`Address`].
     pub urls: Vec<String>,
+    /// How far behind they may be while a collector runs; `None`: they are brought up by a push alone.
+    pub follow: Option<Duration>,
 }
 
 /// What kind of store an address names.

@@ -79,6 +79,12 @@ pub enum Error {
         /// Who made it.
         owner: String,
     },
+    /// Another push of the same directory was faster.
+    #[error("another push of this directory to {location} was faster")]
+    Overtaken {
+        /// The prefix.
+        location: String,
+    },
     /// The directory holds what the remote copy lacks.
     #[error("{path} has gone on since it was last pushed or pulled")]
     Ahead {
@@ -107,6 +113,7 @@ impl Error {
             Self::MissingPart { .. } => "missing",
             Self::OtherLog { .. } => "other-log",
             Self::Diverged { .. } => "diverged",
+            Self::Overtaken { .. } => "overtaken",
             Self::Ahead { .. } => "ahead",
             Self::Unrelated { .. } => "unrelated",
         }
@@ -130,7 +137,8 @@ impl Error {
             | Self::Damage { location, .. }
             | Self::MissingPart { location, .. }
             | Self::OtherLog { location, .. }
-            | Self::Diverged { location, .. } => Some(location),
+            | Self::Diverged { location, .. }
+            | Self::Overtaken { location } => Some(location),
             Self::Address { url, .. } => Some(url),
             Self::Ahead { path } | Self::Unrelated { path, .. } => Some(path),
         }
@@ -154,6 +162,7 @@ impl Error {
                  or go on from what is there with `snaplog clone {location} NEW-DIR`",
                 location.trim_end_matches('/')
             ),
+            Self::Overtaken { .. } => "run it again, for what has come since".to_owned(),
             Self::Ahead { .. } => {
                 "`snaplog push` it; or clone the remote copy into another directory".to_owned()
             }

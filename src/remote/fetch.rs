@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use super::bucket::Bucket;
 use super::error::{Error, Result};
-use super::read::{self, Pushed};
-use super::state::{self, Base};
+use super::push::base_of;
+use super::read::{self, Content, Pushed};
+use super::state;
 use crate::codec::len_u64;
 use crate::format::names;
-use crate::format::remote::{ObjectDigest, Part, RemoteFile};
+use crate::format::remote::{ObjectDigest, Part};
 use crate::log::{Environment, Error as LogError, Log, View, check_strays, end_fetching, swap};
 use crate::storage::{LockAttempt, LockGuard, Storage, TMP_SUFFIX, write_new};
 use crate::upkeep::still::closed_manifest;
@@ -60,7 +61,7 @@ pub fn clone(bucket: &dyn Bucket, dest: &dyn Storage, environment: &dyn Environm
     // From here on everybody knows the directory for a clone that has not ended.
     begin(dest)?;
     let fetching = Fetching { bucket, dest, trusted: HashSet::new() };
-    let fetched = fetching.files(&pushed.remote.files)?;
+    let fetched = fetching.files(&pushed.files())?;
     for extra in &pushed.remote.extras {
         let written = write_new(dest, &extra.name, &extra.bytes);
         written.map_err(LogError::io("write", dest.location(&extra.name)))?;
@@ -103,20 +104,22 @@ pub fn pull(log: &Log, bucket: &dyn Bucket) -> Result<FetchReport> {
         state::change(storage, environment, &address, |known| known.settle(newest))?;
         return Ok(FetchReport { up_to_date: true, ..report(address, &pushed, (0, 0)) });
     }
-    if stand != (base.next_seq, base.next_marker)
-        || newest.next_seq < base.next_seq
-        || newest.next_marker < base.next_marker
-    {
+    // A pull that did not end may have brought events already.
+    let is_known = known.stands().any(|known| stand == (known.next_seq, known.next_marker));
+    if !is_known || newest.next_seq < base.next_seq || newest.next_marker < base.next_marker {
         return Err(Error::Ahead { path });
     }
     // What the manifest in force names, as long as it names it, is taken to be what it was.
-    let trusted = crate::format::remote::files_of(&here).unwrap_or_default().into_iter().collect();
+    let mut trusted: HashSet<_> =
+        crate::format::remote::files_of(&here).unwrap_or_default().into_iter().collect();
+    // A segment that is left open counts to its last byte.
+    trusted.retain(|(name, _)| pushed.tail.as_ref().is_none_or(|(open, _)| open != name));
+    // Before anything changes: if this ends in between, the next pull finds either stand, and knows both.
+    state::change(storage, environment, &address, |known| known.attempt(newest))?;
     begin(storage)?;
     let fetching = Fetching { bucket, dest: storage, trusted };
-    let fetched = fetching.files(&pushed.remote.files)?;
+    let fetched = fetching.files(&pushed.files())?;
     storage.sync_dir("").map_err(LogError::io("sync", path))?;
-    // Before the manifest changes: if this ends in between, the next pull finds either stand, and knows both.
-    state::change(storage, environment, &address, |known| known.attempt(newest))?;
     let before = Some(view.in_force.manifest.generation);
     let manifest = swap(storage, pushed.log_id, before, pushed.manifest.clone())?;
     state::change(storage, environment, &address, |known| known.settle(newest))?;
@@ -124,22 +127,15 @@ pub fn pull(log: &Log, bucket: &dyn Bucket) -> Result<FetchReport> {
     Ok(report(address, &pushed, fetched))
 }
 
-fn base_of(pushed: &Pushed) -> Base {
-    Base {
-        number: pushed.remote.number,
-        digest: pushed.digest,
-        next_seq: pushed.manifest.next_seq,
-        next_marker: pushed.manifest.next_marker,
-    }
-}
-
 fn report(remote: String, pushed: &Pushed, (files_fetched, bytes_fetched): (u64, u64)) -> FetchReport {
+    let in_tail = pushed.next_marker.0.saturating_sub(pushed.closed.next_marker.0);
+    let markers = len_u64(pushed.closed.markers.len()).saturating_add(in_tail);
     FetchReport {
         remote,
-        number: pushed.remote.number,
+        number: pushed.number,
         up_to_date: false,
-        last_seq: pushed.manifest.next_seq.0.saturating_sub(1),
-        markers: len_u64(pushed.manifest.markers.len()),
+        last_seq: pushed.next_seq.0.saturating_sub(1),
+        markers,
         files_fetched,
         bytes_fetched,
     }
@@ -184,16 +180,16 @@ struct Fetching<'a> {
 
 impl Fetching<'_> {
     /// Fetches what is not there, several files at once; says how many files and bytes that were.
-    fn files(&self, files: &[RemoteFile]) -> Result<(u64, u64)> {
+    fn files(&self, files: &[(String, Content)]) -> Result<(u64, u64)> {
         let next = AtomicUsize::new(0);
         let (count, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
         let failed: Mutex<Option<Error>> = Mutex::default();
         let lane = || loop {
             let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-            match self.file(file) {
+            match self.file(&file.0, &file.1) {
                 Ok(true) => {
                     count.fetch_add(1, Ordering::Relaxed);
-                    bytes.fetch_add(file.length(), Ordering::Relaxed);
+                    bytes.fetch_add(file.1.length(), Ordering::Relaxed);
                 }
                 Ok(false) => {}
                 Err(error) => {
@@ -216,24 +212,25 @@ impl Fetching<'_> {
     }
 
     /// Fetches one file, durable but for its name, unless it is there; with whether it was not.
-    fn file(&self, file: &RemoteFile) -> Result<bool> {
-        if self.trusted.contains(&(file.name.clone(), file.length())) || self.is_there(file)? {
+    fn file(&self, name: &str, content: &Content) -> Result<bool> {
+        if self.trusted.contains(&(name.to_owned(), content.length())) || self.is_there(name, content)? {
             return Ok(false);
         }
-        let tmp = format!("{}{TMP_SUFFIX}", file.name);
+        let tmp = format!("{name}{TMP_SUFFIX}");
         let path = self.dest.location(&tmp);
         match self.dest.remove(&tmp) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(LogError::io("remove", path)(e).into()),
             _ => {}
         }
         let mut to = self.dest.create(&tmp).map_err(LogError::io("create", path.clone()))?;
-        for part in &file.parts {
-            let bytes = self.part(part, &file.name)?;
+        for part in &content.parts {
+            let bytes = self.part(part, name)?;
             to.append(&bytes).map_err(LogError::io("write to", path.clone()))?;
         }
+        to.append(&content.tail).map_err(LogError::io("write to", path.clone()))?;
         to.sync().map_err(LogError::io("sync", path.clone()))?;
         drop(to);
-        self.dest.rename(&tmp, &file.name).map_err(LogError::io("rename", path))?;
+        self.dest.rename(&tmp, name).map_err(LogError::io("rename", path))?;
         Ok(true)
     }
 
@@ -253,17 +250,17 @@ impl Fetching<'_> {
     }
 
     /// Whether an earlier attempt has fetched a file: by its bytes.
-    fn is_there(&self, file: &RemoteFile) -> Result<bool> {
+    fn is_there(&self, name: &str, content: &Content) -> Result<bool> {
         let look = || -> io::Result<bool> {
-            let there = match self.dest.open(&file.name) {
+            let there = match self.dest.open(name) {
                 Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
                 opened => opened?,
             };
-            if there.len()? != file.length() {
+            if there.len()? != content.length() {
                 return Ok(false);
             }
             let mut at = 0_u64;
-            for part in &file.parts {
+            for part in &content.parts {
                 let mut bytes = vec![0; usize::try_from(part.length).unwrap_or_default()];
                 there.read_exact_at(at, &mut bytes)?;
                 if ObjectDigest::of(&bytes) != part.digest {
@@ -271,8 +268,10 @@ impl Fetching<'_> {
                 }
                 at = at.saturating_add(part.length);
             }
-            Ok(true)
+            let mut tail = vec![0; content.tail.len()];
+            there.read_exact_at(at, &mut tail)?;
+            Ok(tail == *content.tail)
         };
-        look().map_err(|e| LogError::io("read", self.dest.location(&file.name))(e).into())
+        look().map_err(|e| LogError::io("read", self.dest.location(name))(e).into())
     }
 }

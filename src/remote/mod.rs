@@ -12,6 +12,8 @@ mod bucket;
 mod check;
 mod error;
 mod fetch;
+mod follow;
+mod following;
 mod memory;
 #[cfg(feature = "remote")]
 mod object;
@@ -24,8 +26,11 @@ pub use bucket::{Bucket, Created, Listed};
 pub use check::verify_listing;
 pub use error::{Error, Result};
 pub use fetch::{FetchReport, clone, pull};
+pub use follow::{Followed, Follower};
+pub use following::{Following, Standing};
 pub use memory::{MemoryBucket, RequestFault};
 #[cfg(feature = "remote")]
 pub use object::ObjectBucket;
 pub use push::{PushReport, push};
 pub use read::RemoteLog;
+pub use state::{KnownRemote, known_remotes};

@@ -22,7 +22,7 @@ use crate::format::remote::{
 };
 use crate::format::{Fault, remote};
 use crate::log::{Error as LogError, Log, SnapshotFile, View, load, prove};
-use crate::model::position::{Generation, Seq};
+use crate::model::position::{Generation, SegmentId, Seq};
 use crate::storage::read_all;
 use crate::upkeep::still::{closed_manifest, step_through};
 
@@ -64,13 +64,33 @@ pub struct PushReport {
 /// # Errors
 /// [`Error::Diverged`] if somebody else has pushed there since; [`Error::OtherLog`]; damage to the log; what the store says.
 pub fn push(log: &Log, bucket: &dyn Bucket) -> Result<PushReport> {
+    push_whole(log, bucket).map(|(report, _)| report)
+}
+
+/// Where a push ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stand {
+    /// The push.
+    pub(super) base: Base,
+    /// The log's own manifest at that time.
+    pub(super) generation: Generation,
+    /// The segment that the writer had open, and how much of it went along.
+    pub(super) open: Option<(SegmentId, u64)>,
+}
+
+/// As [`push`], with where it ended.
+pub(super) fn push_whole(log: &Log, bucket: &dyn Bucket) -> Result<(PushReport, Stand)> {
     let mut attempt = 1_u32;
     loop {
         let view = View::for_reading(Arc::clone(log.storage()))?;
         let error = match Push::begin(log, &view, bucket).and_then(Push::run) {
-            Ok(report) => return Ok(report),
+            Ok(pushed) => return Ok(pushed),
             Err(error) => error,
         };
+        if matches!(error, Error::Overtaken { .. }) && attempt < MAX_ATTEMPTS {
+            attempt = attempt.saturating_add(1);
+            continue;
+        }
         // Compaction took a file away: what took its place is in a newer manifest.
         let is_missing = matches!(error, Error::Log(LogError::Missing { .. }));
         let seen = view.in_force.manifest.generation;
@@ -119,13 +139,9 @@ impl<'a> Push<'a> {
                 let (expected, found) = (log.id(), pushed.log_id);
                 return Err(Error::OtherLog { location: address, expected, found });
             }
-            let number = pushed.remote.number;
+            let number = pushed.number;
             let Some(base) = known.knows(number, pushed.digest) else {
-                return Err(Error::Diverged {
-                    location: address,
-                    number,
-                    owner: pushed.remote.owner.clone(),
-                });
+                return Err(Error::Diverged { location: address, number, owner: pushed.owner.clone() });
             };
             if known.base != Some(base) {
                 // An earlier push of ours that was not answered.
@@ -136,22 +152,28 @@ impl<'a> Push<'a> {
         Ok(Self { log, view, bucket, address, epoch: state.epoch, known, newest })
     }
 
-    fn run(self) -> Result<PushReport> {
+    fn run(self) -> Result<(PushReport, Stand)> {
+        let live = &self.view.in_force.manifest;
+        let (generation, is_open) =
+            (live.generation, live.segments.last().is_some_and(|entry| entry.end.is_none()));
+        let open = self.view.pieces.last().filter(|_| is_open).map(|piece| (piece.id, piece.length));
+        let stand = |base| Stand { base, generation, open };
         let before = self.known.base.map_or(0, |base| base.number);
         let number = before.saturating_add(1);
         let mut manifest = closed_manifest(self.log, self.view)?;
         let extras = self.extras()?;
         if let Some(pushed) = &self.newest {
-            let there = &pushed.manifest;
-            if manifest.next_seq < there.next_seq || manifest.next_marker < there.next_marker {
+            if manifest.next_seq < pushed.next_seq || manifest.next_marker < pushed.next_marker {
                 // A pull that did not end, or a directory that was put back to what it was.
-                let owner = pushed.remote.owner.clone();
+                let owner = pushed.owner.clone();
                 return Err(Error::Diverged { location: self.address, number: before, owner });
             }
+            let there = &pushed.closed;
             manifest.generation = there.generation;
             let same = Manifest { written: there.written, ..manifest.clone() };
-            if same == *there && extras == pushed.remote.extras {
-                return Ok(self.report(before, &manifest, &pushed.remote.files, &[], true));
+            if same == *there && extras == pushed.remote.extras && pushed.tail.is_none() {
+                let base = base_of(pushed);
+                return Ok((self.report(before, &manifest, &pushed.remote.files, &[], true), stand(base)));
             }
         }
         manifest.generation = Generation(number);
@@ -170,8 +192,15 @@ impl<'a> Push<'a> {
         };
         // What would not be read back is not published.
         remote.check(&manifest).map_err(|fault| self.damage(fault))?;
-        self.publish(&manifest, &remote.encode(log_id).map_err(encode)?, number)?;
-        Ok(self.report(number, &manifest, &remote.files, &sent, false))
+        let bytes = remote.encode(log_id).map_err(encode)?;
+        let base = Base {
+            number,
+            digest: ObjectDigest::of(&bytes),
+            next_seq: manifest.next_seq,
+            next_marker: manifest.next_marker,
+        };
+        publish(self.log, self.bucket, base, bytes)?;
+        Ok((self.report(number, &manifest, &remote.files, &sent, false), stand(base)))
     }
 
     /// The small files, as they are.
@@ -336,26 +365,42 @@ impl<'a> Push<'a> {
         file.read_exact_at(from, &mut bytes).map_err(LogError::io("read", path))?;
         Ok(bytes)
     }
+}
 
-    /// Makes it the newest push. All that it names is there by now.
-    fn publish(&self, manifest: &Manifest, bytes: &[u8], number: u64) -> Result<()> {
-        let digest = ObjectDigest::of(bytes);
-        let base = Base { number, digest, next_seq: manifest.next_seq, next_marker: manifest.next_marker };
-        let (storage, environment) = (self.log.storage().as_ref(), self.log.environment());
-        // Before it is sent: if no answer comes, the next push knows it for its own.
-        state::change(storage, environment, &self.address, |known| known.attempt(base))?;
-        let object = push_object(number);
-        let created = self.bucket.create(&object, bytes.to_vec());
-        let created = created.map_err(Error::store("create", self.bucket.location(&object)))?;
-        if created == Created::Exists {
-            // A request that was repeated on its way, or somebody who was faster.
-            let there = read::fetch(self.bucket, number)?;
-            if there.digest != digest {
-                let owner = there.remote.owner;
-                return Err(Error::Diverged { location: self.address.clone(), number, owner });
+/// Makes an object the newest push: `base` is what it will be known by. All that it names is there by now.
+pub(super) fn publish(log: &Log, bucket: &dyn Bucket, base: Base, bytes: Vec<u8>) -> Result<()> {
+    let address = bucket.location("");
+    let (storage, environment) = (log.storage().as_ref(), log.environment());
+    // Before it is sent: if no answer comes, the next push knows it for its own.
+    state::change(storage, environment, &address, |known| known.attempt(base))?;
+    let object = push_object(base.number);
+    let created = bucket.create(&object, bytes);
+    let created = created.map_err(Error::store("create", bucket.location(&object)))?;
+    if created == Created::Exists {
+        // A request that was repeated on its way, or somebody who was faster.
+        let there = read::fetch(bucket, base.number)?;
+        if there.digest != base.digest {
+            let state = state::load(storage, environment)?;
+            if state
+                .remotes
+                .get(&address)
+                .is_some_and(|known| known.knows(there.number, there.digest).is_some())
+            {
+                return Err(Error::Overtaken { location: address });
             }
+            return Err(Error::Diverged { location: address, number: base.number, owner: there.owner });
         }
-        state::change(storage, environment, &self.address, |known| known.settle(base))?;
-        Ok(())
+    }
+    state::change(storage, environment, &address, |known| known.settle(base))?;
+    Ok(())
+}
+
+/// A push as `remotes.json` knows it.
+pub(super) fn base_of(pushed: &Pushed) -> Base {
+    Base {
+        number: pushed.number,
+        digest: pushed.digest,
+        next_seq: pushed.next_seq,
+        next_marker: pushed.next_marker,
     }
 }

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::bucket::Bucket;
 use super::error::{Error, Result};
 use crate::codec::{MAX_DOCUMENT_BYTES, len_u64};
-use crate::format::manifest::Manifest;
-use crate::format::names;
-use crate::format::remote::{ObjectDigest, PUSHES, Part, RemoteManifest, push_number, push_object};
+use crate::format::manifest::{Current, Manifest};
+use crate::format::remote::{
+    ObjectDigest, PUSHES, Part, RemoteFile, RemoteManifest, RemoteTail, push_number, push_object, reopened,
+};
+use crate::format::{Fault, names};
 use crate::log::{Environment, Log};
-use crate::model::position::{Generation, LogId};
+use crate::model::position::{LogId, MarkerId, Seq};
 use crate::storage::{DirEntry, LockAttempt, ReadFile, Storage, WriteFile};
 
 /// What is fetched at once: small enough for a look at one marker, large enough that the way there does not count.
@@ -22,13 +24,58 @@ const READ_ON_BYTES: u64 = 8 * BLOCK_BYTES;
 /// So many blocks are kept for a second look.
 const KEPT_BLOCKS: usize = 128;
 
-/// A push that is there.
+/// A push that is there, with the tails that go on from it.
 #[derive(Debug, Clone)]
 pub(super) struct Pushed {
     pub(super) log_id: LogId,
+    /// The number and the digest of the newest object: a tail, if there are any.
+    pub(super) number: u64,
     pub(super) digest: ObjectDigest,
+    /// Who made it.
+    pub(super) owner: String,
+    /// What it all goes on from.
     pub(super) remote: RemoteManifest,
+    /// The log's manifest in it.
+    pub(super) closed: Manifest,
+    /// The log's manifest as it is with the tails: its last segment is open if there are any.
     pub(super) manifest: Manifest,
+    /// The segment that the tails belong to, and what they add to it.
+    pub(super) tail: Option<(String, Arc<Vec<u8>>)>,
+    /// The next event and the next marker, behind the tails.
+    pub(super) next_seq: Seq,
+    pub(super) next_marker: MarkerId,
+}
+
+/// The bytes of a file of a remote copy.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    pub(super) parts: Vec<Part>,
+    /// What stands behind the parts.
+    pub(super) tail: Arc<Vec<u8>>,
+}
+
+impl Content {
+    pub(super) fn length(&self) -> u64 {
+        self.in_parts().saturating_add(len_u64(self.tail.len()))
+    }
+
+    fn in_parts(&self) -> u64 {
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.length))
+    }
+}
+
+impl Pushed {
+    /// All files.
+    pub(super) fn files(&self) -> Vec<(String, Content)> {
+        let tail_of = |name: &str| match &self.tail {
+            Some((of, bytes)) if of == name => Arc::clone(bytes),
+            _ => Arc::default(),
+        };
+        let content = |file: &RemoteFile| {
+            (file.name.clone(), Content { parts: file.parts.clone(), tail: tail_of(&file.name) })
+        };
+        self.remote.files.iter().map(content).collect()
+    }
 }
 
 /// The newest push; `None` if there is none. `from`: no earlier one is the newest.
@@ -42,15 +89,70 @@ pub(super) fn newest(bucket: &dyn Bucket, from: u64) -> Result<Option<Pushed>> {
     fetch(bucket, number).map(Some)
 }
 
-/// One push.
+/// One push: a remote manifest, or a tail with all that it goes on from.
 pub(super) fn fetch(bucket: &dyn Bucket, number: u64) -> Result<Pushed> {
+    let (bytes, digest) = get(bucket, number)?;
+    if !RemoteTail::is_meant(&bytes) {
+        return manifest(bucket, number, &bytes, digest);
+    }
+    let damage =
+        |number: u64, fault| Error::Damage { location: bucket.location(&push_object(number)), fault };
+    let (_, last) = RemoteTail::decode(&bytes, number).map_err(|fault| damage(number, fault))?;
+    let (base, base_digest) = get(bucket, last.base)?;
+    let mut pushed = manifest(bucket, last.base, &base, base_digest)?;
+    let mut tail = Vec::new();
+    let mut start = None;
+    for one in last.base.saturating_add(1)..=number {
+        let (bytes, digest) = if one == number { (bytes.clone(), digest) } else { get(bucket, one)? };
+        let (log_id, read) = RemoteTail::decode(&bytes, one).map_err(|fault| damage(one, fault))?;
+        if log_id != pushed.log_id {
+            return Err(damage(one, Fault::ForeignLog { expected: pushed.log_id, found: log_id }));
+        }
+        let (first, expected) = *start.get_or_insert((read.offset, read.segment));
+        let follows = read.previous == pushed.digest
+            && read.base == last.base
+            && read.segment == expected
+            && read.offset == first.saturating_add(len_u64(tail.len()));
+        if !follows {
+            let what = "the tail of a remote copy does not follow the push before it";
+            return Err(damage(one, Fault::Meaning { what }));
+        }
+        tail.extend_from_slice(&read.bytes);
+        (pushed.number, pushed.digest, pushed.owner) = (one, digest, read.owner);
+        (pushed.next_seq, pushed.next_marker) = (read.next_seq, read.next_marker);
+    }
+    if let Some((offset, segment)) = start {
+        pushed.manifest =
+            reopened(&pushed.closed, segment, offset, number).map_err(|fault| damage(number, fault))?;
+        pushed.tail = Some((names::events(segment), Arc::new(tail)));
+    }
+    Ok(pushed)
+}
+
+fn get(bucket: &dyn Bucket, number: u64) -> Result<(Vec<u8>, ObjectDigest)> {
     let object = push_object(number);
     let bytes = bucket.get(&object, len_u64(MAX_DOCUMENT_BYTES));
     let bytes = bytes.map_err(Error::store("read", bucket.location(&object)))?;
-    let decoded = RemoteManifest::decode(&bytes, number);
+    let digest = ObjectDigest::of(&bytes);
+    Ok((bytes, digest))
+}
+
+fn manifest(bucket: &dyn Bucket, number: u64, bytes: &[u8], digest: ObjectDigest) -> Result<Pushed> {
+    let decoded = RemoteManifest::decode(bytes, number);
     let (log_id, remote, manifest) =
-        decoded.map_err(|fault| Error::Damage { location: bucket.location(&object), fault })?;
-    Ok(Pushed { log_id, digest: ObjectDigest::of(&bytes), remote, manifest })
+        decoded.map_err(|fault| Error::Damage { location: bucket.location(&push_object(number)), fault })?;
+    Ok(Pushed {
+        log_id,
+        number,
+        digest,
+        owner: remote.owner.clone(),
+        remote,
+        closed: manifest.clone(),
+        next_seq: manifest.next_seq,
+        next_marker: manifest.next_marker,
+        manifest,
+        tail: None,
+    })
 }
 
 /// A remote copy that is open for reading, as its newest push left it.
@@ -67,17 +169,20 @@ impl RemoteLog {
     pub fn open(bucket: Arc<dyn Bucket>) -> Result<Self> {
         let pushed = newest(bucket.as_ref(), 0)?;
         let pushed = pushed.ok_or_else(|| Error::NoLog { location: bucket.location("") })?;
-        let current = pushed.remote.current(pushed.log_id).map_err(|e| Error::Damage {
-            location: bucket.location(&push_object(pushed.remote.number)),
-            fault: crate::format::Fault::Decode(e),
-        })?;
+        let encoded = |e| Error::Damage {
+            location: bucket.location(&push_object(pushed.number)),
+            fault: Fault::Decode(e),
+        };
+        let manifest = pushed.manifest.encode(pushed.log_id).map_err(encoded)?;
+        let current = Current::naming(pushed.manifest.generation, &manifest);
+        let current = current.encode(pushed.log_id).map_err(encoded)?;
+        let files = pushed.files().into_iter().map(|(name, content)| (name, Arc::new(content))).collect();
         let mut whole = BTreeMap::new();
         whole.insert(names::CURRENT.to_owned(), Arc::new(current));
-        whole.insert(names::manifest(Generation(pushed.remote.number)), Arc::new(pushed.remote.manifest));
+        whole.insert(names::manifest(pushed.manifest.generation), Arc::new(manifest));
         whole.extend(pushed.remote.extras.into_iter().map(|extra| (extra.name, Arc::new(extra.bytes))));
-        let parts = pushed.remote.files.into_iter().map(|file| (file.name, Arc::new(file.parts))).collect();
         let source = Arc::new(Source { bucket, fetched: AtomicU64::new(0), kept: Mutex::default() });
-        Ok(Self { storage: Arc::new(RemoteStorage { whole, parts, source }) })
+        Ok(Self { storage: Arc::new(RemoteStorage { whole, files, source }) })
     }
 
     /// The log. It can be read, and refuses to be written to.
@@ -96,8 +201,8 @@ impl RemoteLog {
 
     /// The parts that the newest push rests on, each with the file that needs it.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&str, &Part)> {
-        let files = self.storage.parts.iter();
-        files.flat_map(|(name, parts)| parts.iter().map(move |part| (name.as_str(), part)))
+        let files = self.storage.files.iter();
+        files.flat_map(|(name, content)| content.parts.iter().map(move |part| (name.as_str(), part)))
     }
 
     pub(super) fn bucket(&self) -> &dyn Bucket {
@@ -116,7 +221,7 @@ struct RemoteStorage {
     /// Files that came with the manifest.
     whole: BTreeMap<String, Arc<Vec<u8>>>,
     /// Files that are fetched piece by piece.
-    parts: BTreeMap<String, Arc<Vec<Part>>>,
+    files: BTreeMap<String, Arc<Content>>,
     source: Arc<Source>,
 }
 
@@ -132,8 +237,8 @@ impl Storage for RemoteStorage {
         if let Some(bytes) = self.whole.get(name) {
             return Ok(Box::new(WholeFile(Arc::clone(bytes))));
         }
-        let parts = self.parts.get(name).ok_or(ErrorKind::NotFound)?;
-        Ok(Box::new(RemoteFile { parts: Arc::clone(parts), source: Arc::clone(&self.source) }))
+        let content = self.files.get(name).ok_or(ErrorKind::NotFound)?;
+        Ok(Box::new(OpenFile { content: Arc::clone(content), source: Arc::clone(&self.source) }))
     }
 
     fn create(&self, _name: &str) -> io::Result<Box<dyn WriteFile>> {
@@ -153,9 +258,9 @@ impl Storage for RemoteStorage {
             return Err(ErrorKind::NotFound.into());
         }
         let whole = self.whole.iter().map(|(name, bytes)| (name, len_u64(bytes.len())));
-        let parts = self.parts.iter().map(|(name, parts)| (name, length(parts)));
+        let files = self.files.iter().map(|(name, content)| (name, content.length()));
         let entry = |(name, len): (&String, u64)| DirEntry { name: name.clone(), len, is_dir: false };
-        let mut entries: Vec<_> = whole.chain(parts).map(entry).collect();
+        let mut entries: Vec<_> = whole.chain(files).map(entry).collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
     }
@@ -196,10 +301,6 @@ impl ReadFile for WholeFile {
     }
 }
 
-fn length(parts: &[Part]) -> u64 {
-    parts.iter().fold(0, |sum, part| sum.saturating_add(part.length))
-}
-
 fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let length = from.len().min(to.len());
     if let (Some(from), Some(to)) = (from.get(..length), to.get_mut(..length)) {
@@ -232,16 +333,16 @@ impl Kept {
 
 /// A file that is fetched block by block.
 #[derive(Debug)]
-struct RemoteFile {
-    parts: Arc<Vec<Part>>,
+struct OpenFile {
+    content: Arc<Content>,
     source: Arc<Source>,
 }
 
-impl RemoteFile {
+impl OpenFile {
     /// The part that holds the byte at `offset`, and where in it that stands; `None` past the end.
     fn part(&self, offset: u64) -> Option<(Part, u64)> {
         let mut within = offset;
-        for part in self.parts.iter() {
+        for part in &self.content.parts {
             match within.checked_sub(part.length) {
                 None => return Some((*part, within)),
                 Some(rest) => within = rest,
@@ -300,12 +401,16 @@ impl Source {
     }
 }
 
-impl ReadFile for RemoteFile {
+impl ReadFile for OpenFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         if buf.is_empty() {
             return Ok(0);
         }
-        let Some((part, within)) = self.part(offset) else { return Ok(0) };
+        let Some((part, within)) = self.part(offset) else {
+            let within =
+                usize::try_from(offset.saturating_sub(self.content.in_parts())).unwrap_or(usize::MAX);
+            return Ok(copy(self.content.tail.get(within..).unwrap_or_default(), buf));
+        };
         let from = within.checked_div(BLOCK_BYTES).unwrap_or_default().saturating_mul(BLOCK_BYTES);
         let bytes = self.source.block(part, from)?;
         let start = usize::try_from(within.saturating_sub(from)).unwrap_or(usize::MAX);
@@ -313,6 +418,6 @@ impl ReadFile for RemoteFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(length(&self.parts))
+        Ok(self.content.length())
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Result;
 use crate::format::names;
 use crate::format::remote::{Epoch, ObjectDigest};
-use crate::log::{Environment, Error as LogError};
+use crate::log::{Environment, Error as LogError, Log};
 use crate::model::position::{MarkerId, Seq};
 use crate::storage::{Storage, read_all, write_new};
 
@@ -52,10 +52,14 @@ pub(super) struct Base {
 }
 
 impl Known {
+    /// What the directory may stand at, if it has not gone on by itself.
+    pub(super) fn stands(&self) -> impl Iterator<Item = &Base> {
+        self.base.iter().chain(&self.attempted)
+    }
+
     /// Whether the directory made this push, or came from it.
     pub(super) fn knows(&self, number: u64, digest: ObjectDigest) -> Option<Base> {
-        let mut all = self.base.iter().chain(&self.attempted);
-        all.find(|base| base.number == number && base.digest == digest).copied()
+        self.stands().find(|base| base.number == number && base.digest == digest).copied()
     }
 
     /// Adds an attempt, and forgets those that are settled.
@@ -72,6 +76,30 @@ impl Known {
         self.base = Some(base);
         self.attempted.retain(|old| old.number > base.number);
     }
+}
+
+/// How far a remote copy is, as far as the directory knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KnownRemote {
+    /// Its address.
+    pub remote: String,
+    /// The newest push that is known to be there.
+    pub number: u64,
+    /// The last event in it.
+    pub last_seq: u64,
+}
+
+/// The remote copies that a directory was pushed to or came from, by what it remembers: nothing is asked of a store.
+///
+/// # Errors
+/// If `remotes.json` is there and cannot be read.
+pub fn known_remotes(log: &Log) -> Result<Vec<KnownRemote>> {
+    let state = load(log.storage().as_ref(), log.environment())?;
+    let known = |(remote, known): (String, Known)| {
+        let base = known.base?;
+        Some(KnownRemote { remote, number: base.number, last_seq: base.next_seq.0.saturating_sub(1) })
+    };
+    Ok(state.remotes.into_iter().filter_map(known).collect())
 }
 
 /// What is remembered; a new epoch, if nothing is.

@@ -63,6 +63,7 @@ fn every_field_is_described_and_every_described_field_is_there() {
         ("## `undelete`", &document(&["undelete", "--all"])),
         ("## `compact`", &document(&["compact"])),
         ("## `copy`", &document(&["copy", "copied"])),
+        ("A remote copy:", &document(&["stats"])["remotes"][0]),
         ("## `push`", &pushed),
         ("A push:", &pushed["pushes"][0]),
         ("## `pull`, `clone`", &pulled),

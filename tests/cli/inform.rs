@@ -170,6 +170,7 @@ fn stats_as_json_has_the_documented_fields() {
             "markers",
             "multigraph",
             "nodes",
+            "remotes",
             "segments",
         ]
     );

@@ -150,6 +150,40 @@ fn the_remotes_of_snaplog_toml_are_pushed_to_each_by_itself() {
 }
 
 #[test]
+fn stats_shows_how_far_a_remote_copy_is_behind() {
+    let (crawl, url) = pushed();
+    let remotes = || crawl.run(&["stats", "--json"]).exits(0).json()["remotes"].clone();
+    let expected = |behind: u64| serde_json::json!([{"remote": url, "number": 1, "last_seq": 220, "events_behind": behind}]);
+    assert_eq!(remotes(), expected(0));
+    let writer = crawl.log.writer().unwrap();
+    writer.append_at(&Event::node("later"), time(NODES)).unwrap();
+    writer.close().unwrap();
+    assert_eq!(remotes(), expected(1));
+    assert!(crawl.run(&["stats"]).exits(0).out.contains(&format!("{url}, 1 events behind (push 1)")));
+    let metrics = crawl.run(&["stats", "--prometheus"]).exits(0).out;
+    assert!(metrics.contains("snaplog_remote_events_behind{"), "{metrics}");
+}
+
+#[test]
+fn a_writer_brings_its_remote_copies_along_if_it_is_to() {
+    let crawl = Crawl::new();
+    let config = crawl.path().join("snaplog.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let bucket = format!("file://{}", crawl.beside("bucket").display());
+    fs::write(crawl.beside("a-file"), "").unwrap();
+    let blocked = format!("file://{}/bucket", crawl.beside("a-file").display());
+    let text = text.replace("urls = []", &format!("urls = [\"{bucket}\", \"{blocked}\"]"));
+    fs::write(&config, text.replace("follow = \"never\"", "follow = \"100 ms\"")).unwrap();
+    fs::write(crawl.beside("more.ndjson"), "{\"op\":\"node\",\"id\":\"followed\"}\n").unwrap();
+    let more = crawl.beside("more.ndjson");
+    let told = crawl.run(&["ingest", more.to_str().unwrap()]).exits(0);
+    assert!(told.err.contains("is behind"), "{told:?}");
+    let there = at(&bucket, &["stats", "--json"]).exits(0).json();
+    assert_eq!(there["last_seq"], 221);
+    crawl.run(&["push", "--follow", "--json", &bucket]).exits(2);
+}
+
+#[test]
 fn what_is_not_there_is_told() {
     let crawl = Crawl::new();
     let nowhere = format!("file://{}", crawl.beside("nowhere").display());

@@ -9,6 +9,8 @@ mod damage;
 #[path = "../common/fates.rs"]
 mod fates;
 #[cfg(test)]
+mod follow;
+#[cfg(test)]
 mod interrupted;
 #[cfg(test)]
 mod race;

@@ -59,6 +59,7 @@ pub(super) fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     let log = open_or_init(&dir)?;
     tree.leave_out(&dir);
     let writer = log.writer()?;
+    let followed = super::remote::follow(&log, context)?;
     // A marker that a power cut takes is crawled again: so it need not be synced by itself.
     writer.set_sync_markers(false)?;
     let mut crawl = Crawl::new(&tree, &writer)?;
@@ -67,6 +68,7 @@ pub(super) fn run(args: DemoArgs, context: &Context) -> Result<(), Failure> {
     let finished = crawl_on(&mut crawl, &writer, context)?;
     let (crawled, status) = (crawl.crawled, writer.status()?);
     writer.close()?;
+    followed.finish(context);
     let seconds = started.elapsed().as_secs_f64();
     if !finished {
         context.out.say(&format!(

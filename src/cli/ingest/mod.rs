@@ -101,6 +101,7 @@ pub(super) fn run(args: IngestArgs, context: &Context) -> Result<(), Failure> {
         }
     }
     let writer = log.writer()?;
+    let followed = super::remote::follow(&log, context)?;
     // Nobody waits for a single marker here: they are durable with what is around them.
     writer.set_sync_markers(false)?;
     let mut total = Report::default();
@@ -109,6 +110,7 @@ pub(super) fn run(args: IngestArgs, context: &Context) -> Result<(), Failure> {
     let last_marker = writer.status().ok().and_then(|status| status.last_marker);
     let failure = writer.status().ok().and_then(|status| status.maintenance_failure);
     let closed = writer.close();
+    followed.finish(context);
     if let Some(failure) = failure {
         context.out.warn(&failure);
     }

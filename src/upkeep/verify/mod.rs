@@ -17,7 +17,6 @@ use serde::Serialize;
 pub use history::Expected;
 
 use crate::format::names::{self, FileName};
-use crate::format::remote::files_of;
 use crate::log::{Environment, Error, Log, Result, View, load};
 use crate::model::history::Digest;
 use crate::model::marker::Marker;
@@ -160,8 +159,8 @@ pub fn verify_expecting(
     }
 }
 
-/// What it costs a log, all of whose segments are closed, that some of its files are not whole: each with what is wrong. The
-/// files themselves are not read. A report of level quick.
+/// What it costs a log that some of its files are not whole: each with what is wrong. The files themselves are not read. A
+/// report of level quick, of the markers that the manifest lists.
 ///
 /// # Errors
 /// As [`verify`].
@@ -173,9 +172,12 @@ pub fn verify_listed(
     let clock = Clock { environment, began: environment.now() };
     let view = View::closed(Arc::clone(storage), load(storage.as_ref())?);
     let mut inspection = Inspection::new(&view, clock, None);
-    for (name, length) in files_of(&view.in_force.manifest).unwrap_or_default() {
-        inspection.files.insert(name);
-        inspection.bytes = inspection.bytes.saturating_add(length);
+    let entries = storage.list("").map_err(Error::io("list", storage.location("")))?;
+    for entry in entries {
+        if let Some(FileName::Events(_) | FileName::Snapshot(_)) = names::parse(&entry.name) {
+            inspection.files.insert(entry.name);
+            inspection.bytes = inspection.bytes.saturating_add(entry.len);
+        }
     }
     for (name, fault) in lacking {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, fault.clone());
@@ -183,8 +185,9 @@ pub fn verify_listed(
         match names::parse(name) {
             Some(FileName::Snapshot(id)) => inspection.lose_file(&error, id),
             Some(FileName::Events(id)) => {
-                let entry = view.pieces.iter().find(|piece| piece.id == id);
-                let first = entry.map_or(Seq(0), |piece| piece.first_seq);
+                let segments = &view.in_force.manifest.segments;
+                let first =
+                    segments.iter().find(|entry| entry.id == id).map_or(Seq(0), |entry| entry.first_seq);
                 inspection.cut(&error, Seq(first.0.saturating_sub(1)));
             }
             _ => inspection.fault(&error, Vec::new()),
