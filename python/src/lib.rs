@@ -9,6 +9,7 @@ mod fill;
 mod look;
 mod markers;
 mod queue;
+mod remote;
 mod session;
 mod sync;
 mod values;

@@ -1,13 +1,12 @@
 //! Functions that look at a log, or look after it, without a session.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::json;
-use snaplog::storage::{LocalStorage, Storage};
+
 use snaplog::upkeep::diff::report;
 use snaplog::upkeep::drill::{Choice, VerifyCheck, last_checks, record_verify};
 use snaplog::upkeep::verify::{Level, Options, verify_expecting};
@@ -17,6 +16,7 @@ use snaplog::{
 };
 
 use crate::errors::{OrRaise, exception, own};
+use crate::remote::{open_log, open_storage};
 use crate::{fill, markers as marker_fields};
 
 /// A graph as it was at a marker.
@@ -81,7 +81,7 @@ impl Restored {
 
 impl Restored {
     fn load(path: PathBuf, to: &str, tier: Option<&str>) -> Result<Self> {
-        let log = Log::open(path)?;
+        let log = open_log(&path)?;
         let reader = log.reader()?;
         let selector = Selector::parse(to, log.environment().now(), reader.config().time_zone)?;
         let (kind, log_id) = (reader.kind(), reader.log_id().to_string());
@@ -104,7 +104,7 @@ impl Restored {
 /// The fields of all markers, oldest first.
 #[pyfunction]
 pub(crate) fn markers(py: Python<'_>, path: PathBuf) -> PyResult<Vec<Bound<'_, PyDict>>> {
-    let found = py.detach(|| Result::Ok(Log::open(path)?.reader()?.markers().to_vec())).or_raise(py)?;
+    let found = py.detach(|| Result::Ok(open_log(&path)?.reader()?.markers().to_vec())).or_raise(py)?;
     found.iter().map(|marker| marker_fields::fields(py, marker)).collect()
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn verify(
     }
     let max_duration = seconds(py, max_duration)?;
     let work = || {
-        let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(&path));
+        let storage = open_storage(&path)?;
         let began = SystemEnvironment.now();
         let options = Options { level, max_duration };
         let report = verify_expecting(&storage, &SystemEnvironment, options, &digests)?;
@@ -165,14 +165,14 @@ pub(crate) fn drill(
     };
     let max_duration = seconds(py, max_duration)?;
     let work =
-        || Ok(json!(snaplog::upkeep::drill::drill(&Log::open(path)?, &choice, max_duration)?).to_string());
+        || Ok(json!(snaplog::upkeep::drill::drill(&open_log(&path)?, &choice, max_duration)?).to_string());
     py.detach(work).or_raise(py)
 }
 
 /// A log in figures, as JSON.
 #[pyfunction]
 pub(crate) fn stats(py: Python<'_>, path: PathBuf) -> PyResult<String> {
-    py.detach(|| Ok(figures(&Log::open(path)?)?.to_string())).or_raise(py)
+    py.detach(|| Ok(figures(&open_log(&path)?)?.to_string())).or_raise(py)
 }
 
 fn figures(log: &Log) -> Result<serde_json::Value> {
@@ -316,7 +316,7 @@ fn seconds(py: Python<'_>, given: Option<f64>) -> PyResult<Option<Duration>> {
 #[pyfunction]
 pub(crate) fn diff(py: Python<'_>, path: PathBuf, a: &str, b: &str, entities: bool) -> PyResult<String> {
     let work = || {
-        let log = Log::open(path)?;
+        let log = open_log(&path)?;
         let reader = log.reader()?;
         let (now, zone) = (log.environment().now(), reader.config().time_zone);
         let (from, to) = (Selector::parse(a, now, zone)?, Selector::parse(b, now, zone)?);

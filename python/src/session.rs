@@ -9,7 +9,8 @@ use std::thread::{self, JoinHandle, ThreadId};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use snaplog::policy::config::Durability;
+use snaplog::policy::config::{Config, Durability};
+use snaplog::remote::Following;
 use snaplog::storage::LocalStorage;
 use snaplog::{
     Error, Event, GraphKind, Id, Log, MarkOptions, MarkerId, Result, SystemEnvironment, Timestamp,
@@ -18,7 +19,7 @@ use snaplog::{
 use crate::errors::{OrRaise, own};
 use crate::queue::Queue;
 use crate::values::{About, Converter, id, is_long, object};
-use crate::{config, fill, markers, sync};
+use crate::{config, fill, markers, remote, sync};
 
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
@@ -44,6 +45,8 @@ pub(crate) struct Writer {
     /// The time that events and markers are given, if it is not the clock's.
     time: Mutex<Option<Timestamp>>,
     batches: Mutex<HashMap<ThreadId, Vec<Event>>>,
+    /// Remote copies that are kept up with what is written.
+    following: Mutex<Option<Following>>,
     open_batches: AtomicUsize,
 }
 
@@ -65,7 +68,7 @@ impl Writer {
         iso: bool,
     ) -> PyResult<Self> {
         let wanted = (directed, multigraph);
-        let (log, writer, each) = py.detach(|| open(path, wanted, create, settings)).or_raise(py)?;
+        let (log, writer, config) = py.detach(|| open(path, wanted, create, settings)).or_raise(py)?;
         let kind = log.kind();
         if directed.is_some_and(|d| d != kind.directed) || multigraph.is_some_and(|m| m != kind.multigraph) {
             let _ = py.detach(|| writer.close());
@@ -73,6 +76,8 @@ impl Writer {
             let hint = "leave out directed= and multigraph= to open it as it is, or take another path";
             return Err(own(py, "RefusedError", "other-kind", &message, Some(hint)));
         }
+        let (following, refused) = remote::follow(&log, &config);
+        remote::warn(py, &refused)?;
         let (queue, thread) = Queue::start(writer);
         Ok(Self {
             queue: Some(queue),
@@ -81,10 +86,11 @@ impl Writer {
             log,
             kind,
             iso,
-            each,
+            each: config.durability == Durability::Each,
             noted_tuples: AtomicBool::new(false),
             time: Mutex::new(None),
             batches: Mutex::default(),
+            following: Mutex::new(following),
             open_batches: AtomicUsize::new(0),
         })
     }
@@ -518,7 +524,12 @@ impl Writer {
         }
         let thread = lock(&self.thread).take();
         let Some(queue) = &self.queue else { return Ok(()) };
-        py.detach(|| queue.close(thread)).or_raise(py)
+        let closed = py.detach(|| queue.close(thread)).or_raise(py);
+        if let Some(following) = lock(&self.following).take() {
+            // What the log took is in it, whatever becomes of the copies.
+            remote::warn(py, &py.detach(|| remote::finish(following)))?;
+        }
+        closed
     }
 
     /// In a process that was forked off.
@@ -646,6 +657,7 @@ impl Drop for Writer {
             // Its threads are the parent's, and so may be its locks.
             mem::forget(queue);
             mem::forget(lock(&self.thread).take());
+            mem::forget(lock(&self.following).take());
         } else if let Some(queue) = queue {
             // Nobody is left to tell.
             let _ = queue.close(lock(&self.thread).take());
@@ -658,7 +670,7 @@ fn open(
     (directed, multigraph): (Option<bool>, Option<bool>),
     create: bool,
     settings: Option<&str>,
-) -> Result<(Log, snaplog::Writer, bool)> {
+) -> Result<(Log, snaplog::Writer, Config)> {
     let log = match Log::open(&path) {
         Err(Error::NotALog { .. }) if create => {
             let kind =
@@ -670,9 +682,8 @@ fn open(
         other => other?,
     };
     let config = config::of_session(&log, settings)?;
-    let each = config.durability == Durability::Each;
-    let writer = log.writer_with(config)?;
-    Ok((log, writer, each))
+    let writer = log.writer_with(config.clone())?;
+    Ok((log, writer, config))
 }
 
 fn name_of(kind: GraphKind) -> &'static str {

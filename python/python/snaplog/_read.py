@@ -20,7 +20,8 @@ Path = Union[str, "os.PathLike[str]"]
 def restore(path: Path, to: str = "latest", *, tier: str | None = None) -> nx.Graph:
     """The graph as it was at a marker, checked against the marker's fingerprint.
 
-    :param path: the log's directory; a session may have it open meanwhile.
+    :param path: the log's directory; a session may have it open meanwhile. Or the address of a remote copy, such as
+        ``s3://bucket/prefix``.
     :param to: ``"latest"``, ``"latest~2"``, a time (``"2026-01-31T12:00:00Z"``, ``"20260131_120000"``, ``"2026-01-31"``,
         ``"2 hours ago"``), a marker's id (``"m12"``), a label, or ``"seq:4711"`` for the state after a single event.
     :param tier: look only at markers of this tier.
