@@ -1,5 +1,6 @@
 //! Maintenance: retention applied, markers whose grace is over reclaimed, and as many steps of compaction as are due.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 
 use serde::{Deserialize, Serialize};
@@ -65,13 +66,36 @@ pub(crate) fn undelete(host: &impl Host, ids: &[MarkerId]) -> Result<Vec<MarkerI
     set_expired(host, |marker| (ids.contains(&marker.id) && marker.expired.is_some()).then_some(None))
 }
 
+/// Drops the markers that retention does not keep. It is judged and done at once: a marker that somebody has just had back
+/// is not dropped by a verdict of before.
+fn retain(host: &impl Host) -> Result<Vec<MarkerId>> {
+    let now = host.environment().now();
+    set_expired_by(host, |manifest| {
+        let verdicts = retention::judge(&manifest.markers, host.config(), spans::log_time(manifest));
+        let goes: HashSet<_> =
+            verdicts.into_iter().filter(|verdict| !verdict.keep).map(|verdict| verdict.id).collect();
+        move |marker: &Marker| {
+            (goes.contains(&marker.id) && !marker.pinned && marker.expired.is_none()).then_some(Some(now))
+        }
+    })
+}
+
 fn set_expired(
     host: &impl Host,
     decide: impl Fn(&Marker) -> Option<Option<Timestamp>>,
 ) -> Result<Vec<MarkerId>> {
+    set_expired_by(host, |_| &decide)
+}
+
+/// `decide`: what becomes of a marker, by the manifest as it is when that is done.
+fn set_expired_by<D: Fn(&Marker) -> Option<Option<Timestamp>>>(
+    host: &impl Host,
+    decide: impl Fn(&Manifest) -> D,
+) -> Result<Vec<MarkerId>> {
     let mut done = Vec::new();
     host.change(&mut |manifest| {
         done.clear();
+        let decide = decide(manifest);
         let mut dropped_any = false;
         for marker in &mut manifest.markers {
             if let Some(expired) = decide(marker) {
@@ -95,12 +119,7 @@ pub(crate) fn maintain(host: &impl Host, wish: Wish) -> Result<Maintained> {
     // First: what is dropped now has its grace before it.
     reclaim(host, wish, &mut done)?;
     if wish.retention {
-        let in_force = host.in_force()?;
-        let (manifest, config) = (&in_force.manifest, host.config());
-        let verdicts = retention::judge(&manifest.markers, config, spans::log_time(manifest));
-        let drop: Vec<_> =
-            verdicts.iter().filter(|verdict| !verdict.keep).map(|verdict| verdict.id).collect();
-        done.dropped = expire(host, &drop)?;
+        done.dropped = retain(host)?;
     }
     while let Some((in_force, step)) = next(host, wish)? {
         if host.is_stopping() {
@@ -336,4 +355,77 @@ fn no_room(error: Error, in_force: &InForce, step: &Step) -> Error {
 pub(crate) fn is_past(since: Timestamp, grace: std::time::Duration, now: Timestamp) -> bool {
     let grace = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
     now >= since.plus_micros(grace)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::host::Alone;
+    use super::*;
+    use crate::log::store::Shared;
+    use crate::log::{Environment, FixedEnvironment, Log, MarkOptions};
+    use crate::model::event::Event;
+    use crate::model::marker::GraphKind;
+    use crate::policy::config::Config;
+    use crate::storage::SimStorage;
+
+    /// A log whose user drops a marker before each look at the manifest and has it back right after.
+    struct Undecided {
+        alone: Alone,
+        marker: MarkerId,
+    }
+
+    impl Host for Undecided {
+        fn storage(&self) -> &Shared {
+            self.alone.storage()
+        }
+
+        fn environment(&self) -> &dyn Environment {
+            self.alone.environment()
+        }
+
+        fn config(&self) -> &Config {
+            self.alone.config()
+        }
+
+        fn in_force(&self) -> Result<InForce> {
+            expire(&self.alone, &[self.marker])?;
+            let seen = self.alone.in_force()?;
+            undelete(&self.alone, &[self.marker])?;
+            Ok(seen)
+        }
+
+        fn reserve(&self) -> Result<SegmentId> {
+            self.alone.reserve()
+        }
+
+        fn change(&self, change: &mut dyn FnMut(&mut Manifest) -> Result<bool>) -> Result<bool> {
+            self.alone.change(change)
+        }
+
+        fn is_stopping(&self) -> bool {
+            self.alone.is_stopping()
+        }
+    }
+
+    #[test]
+    fn a_marker_that_was_had_back_is_not_dropped_by_a_verdict_of_before() {
+        let disk = SimStorage::new();
+        let environment = Arc::new(FixedEnvironment::new(Timestamp(1_767_225_600_000_000)));
+        let storage: Shared = Arc::new(disk);
+        let kind = GraphKind { directed: true, multigraph: false };
+        let log = Log::init_in(Arc::clone(&storage), environment.clone(), kind, "tiers = {}\n").unwrap();
+        let writer = log.writer().unwrap();
+        writer.append(&Event::node("a")).unwrap();
+        let marker = writer.mark(&MarkOptions::labelled("by hand")).unwrap().id;
+        writer.close().unwrap();
+        let config = log.config().unwrap();
+        let alone = Alone::open(storage, environment, config, false, None).unwrap().unwrap();
+        let host = Undecided { alone, marker };
+        let done = maintain(&host, Wish { retention: true, ..Wish::default() }).unwrap();
+        assert_eq!(done.dropped, []);
+        let manifest = host.alone.in_force().unwrap().manifest;
+        assert!(manifest.markers.iter().all(|marker| marker.expired.is_none()));
+    }
 }
