@@ -5,7 +5,7 @@ import textwrap
 from . import svg
 from .figures import best, distinct, more_is_better, shown, table, times, times_as_good
 
-ORDER = ["append", "log", "growth", "ingest", "restore", "verify", "old-way", "memory", "space"]
+ORDER = ["append", "log", "growth", "ingest", "restore", "verify", "old-way", "memory", "space", "remote"]
 
 TITLES = {
     "append": "Appending, against other logs and stores",
@@ -17,6 +17,7 @@ TITLES = {
     "old-way": "Against the old way",
     "memory": "Memory of a writer",
     "space": "Room on disk",
+    "remote": "Off the machine",
 }
 
 INTROS = {
@@ -34,6 +35,8 @@ INTROS = {
     "handed to write calls. The old way grows with the square of the nodes, so the larger sizes are extrapolated.",
     "memory": "`cargo bench --bench memory`. Bytes for each node or edge that a writer holds.",
     "space": "`cargo bench --bench space`. The log with all its markers, beside the crawl and the graph at its end.",
+    "remote": "`cargo bench --bench remote`. Into a directory, or a store that `SNAPLOG_BENCH_REMOTE` names; beside it a plain copy "
+    "of the same bytes by the crate object_store, which checks and hashes nothing.",
 }
 
 # What the rows of a bench are compared with: subjects that begin so.

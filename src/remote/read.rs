@@ -18,11 +18,11 @@ use crate::model::position::{LogId, MarkerId, Seq};
 use crate::storage::{DirEntry, LockAttempt, ReadFile, Storage, WriteFile};
 
 /// What is fetched at once: small enough for a look at one marker, large enough that the way there does not count.
-const BLOCK_BYTES: u64 = 256 << 10;
-/// What is fetched at once where somebody reads on.
-const READ_ON_BYTES: u64 = 8 * BLOCK_BYTES;
+const BLOCK_BYTES: u64 = 64 << 10;
+/// What is fetched at once, at most, where somebody reads on: as much as was read before, block after block.
+const READ_ON_BYTES: u64 = 2 << 20;
 /// So many blocks are kept for a second look.
-const KEPT_BLOCKS: usize = 128;
+const KEPT_BLOCKS: usize = 512;
 
 /// A push that is there, with the tails that go on from it.
 #[derive(Debug, Clone)]
@@ -368,15 +368,19 @@ impl Source {
     /// The block of a part that begins at `from`, a multiple of [`BLOCK_BYTES`] in the part.
     fn block(&self, part: Part, from: u64) -> io::Result<Arc<Vec<u8>>> {
         let key = |from| (part.digest, from);
-        let is_read_on = {
+        let mut length = BLOCK_BYTES;
+        {
             let kept = self.kept();
             if let Some(bytes) = kept.find(key(from)) {
                 return Ok(bytes);
             }
-            from.checked_sub(BLOCK_BYTES).is_some_and(|before| kept.find(key(before)).is_some())
-        };
-        // Who reads on where it has read will go on with it.
-        let length = if is_read_on { READ_ON_BYTES } else { BLOCK_BYTES };
+            // Who has read so far will read on as far again.
+            let mut before = from.checked_sub(BLOCK_BYTES);
+            while let Some(at) = before.filter(|at| length < READ_ON_BYTES && kept.find(key(*at)).is_some()) {
+                length = from.saturating_sub(at);
+                before = at.checked_sub(BLOCK_BYTES);
+            }
+        }
         let length = part.length.saturating_sub(from).min(length);
         let object = part.object();
         let bytes = self.bucket.get_range(&object, from, length).map_err(|e| match e.kind() {
