@@ -83,7 +83,10 @@ fn main() -> Outcome<()> {
     let storage = Arc::new(LocalStorage::new(dir.path().join("log")));
     let log = Log::init_in(storage, Arc::new(Alone), KIND, Config::template())?;
     let (events, mut work) = ingest(&log, &crawl, updates)?;
-    add(&mut work, &log.compact(CompactOptions { retention: true, now: true, thorough: false })?);
+    add(
+        &mut work,
+        &log.compact(CompactOptions { retention: true, now: true, thorough: false, rekey: false })?,
+    );
     add(&mut work, &log.compact(CompactOptions { now: true, thorough: true, ..CompactOptions::default() })?);
 
     let reader = log.reader()?;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use snaplog::exchange::{ndjson, node_link};
 use snaplog::format::frame::{self, FrameType, HEADER_BYTES};
+use snaplog::format::seal::SealHead;
 use snaplog::format::segment::SegmentHead;
 use snaplog::remote::{Follower, MemoryBucket, push};
 use snaplog::storage::{SimStorage, Storage, read_all};
@@ -68,6 +69,9 @@ const SELECTORS: &[&str] = &[
     "before the second pass",
 ];
 
+/// The key file of a log that is nowhere any more, for the identity that the target has.
+const KEY_FILE: &[u8] = include_bytes!("../tests/data/encrypted/keys.json");
+
 /// Stories for the target `operations`, whose `Input::op` says what each byte means.
 const STORIES: &[(&str, &[u8])] = &[
     // Each event durable: two nodes, an edge, a marker; compacted; the power is cut and all that is unsynced lost.
@@ -118,6 +122,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         compacted(&mut corpus, name, &storage)?;
         pushed(&mut corpus, name, storage)?;
     }
+    corpus.put("sealed", "keys", KEY_FILE)?;
+    let head = SealHead { key: 1, salt: [9; 32] };
+    corpus.put("sealed", "head", &head.encode()?)?;
     corpus.put("ndjson", "operations", LINES.as_bytes())?;
     corpus.put("config", "template", Config::template().as_bytes())?;
     let uncommented: String = Config::template()

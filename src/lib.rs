@@ -37,8 +37,8 @@
 //!
 //! # Features
 //!
-//! `cli` (on by default) builds the `snaplog` command, `remote` (on by default) lets [`remote`] reach object stores. A
-//! program that only uses the library turns both off.
+//! All on by default: `cli` builds the `snaplog` command, `remote` lets [`remote`] reach object stores, `encryption` makes and
+//! opens encrypted logs. A program that only uses the library turns off what it does not need.
 #![deny(missing_docs)]
 
 pub mod codec;

@@ -14,6 +14,7 @@ use snaplog::format::frame::{self, FrameType, HEADER_BYTES, Link};
 use snaplog::format::header::{PREFIX_BYTES, SUFFIX_BYTES};
 use snaplog::format::manifest::{Current, MAX_CURRENT_BYTES, Manifest, SegmentEnd, SegmentEntry, Source};
 use snaplog::format::records::{Item, PayloadDecoder, PayloadEncoder};
+use snaplog::format::seal::Lock;
 use snaplog::format::segment::{Adopted, Extension, SegmentHead};
 use snaplog::format::snapshot::{Footer, Trailer};
 use snaplog::model::event::Event;
@@ -194,7 +195,7 @@ fn read_payload(payload: &[u8], kind: GraphKind) {
 
 #[test]
 fn headers_of_frames_allocate_nothing() {
-    let link = Link { tag: 1, previous: 2, synced: 0 };
+    let link = Link { tag: 1, previous: 2, synced: 0, offset: 0, seal: None };
     let mut bytes = Vec::new();
     frame::encode(FrameType::Events, Seq(1), 1, Timestamp(1), link, b"payload", &mut bytes).unwrap();
     for length in [0, 1, 1 << 24, (16 << 20) + 64, (16 << 20) + 65, 1 << 31, u32::MAX] {
@@ -219,33 +220,33 @@ fn lengths_in_segment_headers_are_not_believed() {
 
 #[test]
 fn lengths_in_manifests_are_not_believed() {
-    let good = manifest(3).encode(ID).unwrap();
-    Manifest::decode(&good).unwrap();
+    let good = manifest(3).encode(ID, None).unwrap();
+    Manifest::decode(&good, None).unwrap();
     for bad in bombed(&good, PREFIX_BYTES..good.len() - SUFFIX_BYTES) {
         let bad = mended(bad);
-        drop(holds_at_most(2 * MIB, "a manifest", || Manifest::decode(&bad)));
+        drop(holds_at_most(2 * MIB, "a manifest", || Manifest::decode(&bad, None)));
     }
-    let good = Current::naming(Generation(1), &good).encode(ID).unwrap();
+    let good = Current::naming(Generation(1), &good).encode(ID, None).unwrap();
     for bad in bombed(&good, PREFIX_BYTES..good.len() - SUFFIX_BYTES) {
         let bad = mended(bad);
-        drop(holds_at_most(MIB, "CURRENT", || Current::decode(&bad)));
+        drop(holds_at_most(MIB, "CURRENT", || Current::decode(&bad, None)));
     }
 }
 
 #[test]
 fn lengths_in_large_manifests_are_not_believed_either() {
     for markers in [1_000, 15_000] {
-        let good = manifest(markers).encode(ID).unwrap();
+        let good = manifest(markers).encode(ID, None).unwrap();
         let length = i64::try_from(good.len()).unwrap();
         // What the manifest itself takes is part of it.
         let most = 16 * length + 2 * MIB;
-        holds_at_most(most, "a sound manifest", || Manifest::decode(&good)).unwrap();
+        holds_at_most(most, "a sound manifest", || Manifest::decode(&good, None)).unwrap();
         let end = good.len() - SUFFIX_BYTES;
         let ranges = [PREFIX_BYTES..PREFIX_BYTES + 40, good.len() / 2..good.len() / 2 + 120, end - 30..end];
         // Few lengths are enough: copies of megabytes are slow.
         for bad in ranges.into_iter().flat_map(|range| bombed(&good, range).step_by(3)) {
             let bad = mended(bad);
-            drop(holds_at_most(most, "a large manifest", || Manifest::decode(&bad)));
+            drop(holds_at_most(most, "a large manifest", || Manifest::decode(&bad, None)));
         }
     }
 }
@@ -259,7 +260,9 @@ fn decode_index(raw: usize, claimed: usize) -> Result<Footer, Fault> {
         footer_raw: u32::try_from(claimed).unwrap(),
         footer_crc: crc32fast::hash(&stored),
     };
-    holds_at_most(8 * MIB, "the index of a snapshot segment", || Footer::decode(&trailer, &stored, 100))
+    holds_at_most(8 * MIB, "the index of a snapshot segment", || {
+        Footer::decode(&trailer, &stored, 100, &Lock::None)
+    })
 }
 
 #[test]
@@ -277,16 +280,16 @@ fn an_index_past_its_bound_is_refused_before_room_is_made() {
 
 #[test]
 fn a_current_past_its_bound_is_refused() {
-    let good = Current::naming(Generation(1), b"a manifest").encode(ID).unwrap();
+    let good = Current::naming(Generation(1), b"a manifest").encode(ID, None).unwrap();
     let padded = |length: usize| {
         let mut bytes = good.clone();
         bytes.resize(length, 0);
         mended(bytes)
     };
-    let refused = Current::decode(&padded(MAX_CURRENT_BYTES + 1)).unwrap_err();
+    let refused = Current::decode(&padded(MAX_CURRENT_BYTES + 1), None).unwrap_err();
     assert!(matches!(refused, Fault::Length { found: 4097, max: 4096, .. }), "{refused:?}");
     // At the bound its length is no fault; that it says nothing with it is one.
-    let trailing = Current::decode(&padded(MAX_CURRENT_BYTES)).unwrap_err();
+    let trailing = Current::decode(&padded(MAX_CURRENT_BYTES), None).unwrap_err();
     assert!(!matches!(trailing, Fault::Length { .. }), "{trailing:?}");
     // No more than that is read of a file of whatever length.
     let disk = SimStorage::new();

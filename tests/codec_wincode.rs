@@ -478,7 +478,7 @@ proptest! {
         prop_assert_eq!(&encoded!(&mirrored), &bytes);
         prop_assert_eq!(decoded!(mirror::Manifest, &bytes).unwrap(), mirrored);
         prop_assert_eq!(codec::from_bytes::<Manifest>(&bytes).unwrap(), manifest.clone());
-        prop_assert_eq!(body(manifest.encode(LogId([1; 16])).unwrap()), bytes);
+        prop_assert_eq!(body(manifest.encode(LogId([1; 16]), None).unwrap()), bytes);
     }
 
     #[test]

@@ -38,7 +38,9 @@ fn every_marker_is_what_it_was_after_compaction() {
         let log = Log::init(dir.path().join("log"), GraphKind { directed, multigraph }).unwrap();
         std::fs::write(dir.path().join("log/snaplog.toml"), CONFIG).unwrap();
         crawl(&log, 12, CONFIG);
-        let done = log.compact(CompactOptions { retention: true, now: false, thorough: false }).unwrap();
+        let done = log
+            .compact(CompactOptions { retention: true, now: false, thorough: false, rekey: false })
+            .unwrap();
         assert!(done.steps > 0, "{done:?}");
         for _ in 0..2 {
             let done = log

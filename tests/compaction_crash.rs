@@ -27,8 +27,9 @@ const HOUR: i64 = 60 * 60 * 1_000_000;
 const BEFORE: usize = 150;
 const LATER: usize = 25;
 
-const RETENTION: CompactOptions = CompactOptions { retention: true, now: false, thorough: false };
-const NOW: CompactOptions = CompactOptions { retention: false, now: true, thorough: true };
+const RETENTION: CompactOptions =
+    CompactOptions { retention: true, now: false, thorough: false, rekey: false };
+const NOW: CompactOptions = CompactOptions { retention: false, now: true, thorough: true, rekey: false };
 
 /// The events, in order; each of them changes something. One an hour.
 fn event(n: usize) -> Event {

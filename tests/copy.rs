@@ -89,7 +89,7 @@ fn a_log_with_snapshots() {
     let disk = SimStorage::new();
     let log = init(&disk, CONFIG);
     grow(&log, 0..20).close().unwrap();
-    log.compact(CompactOptions { retention: true, now: true, thorough: true }).unwrap();
+    log.compact(CompactOptions { retention: true, now: true, thorough: true, rekey: false }).unwrap();
     let reader = log.reader().unwrap();
     assert!(reader.segments().iter().any(|segment| segment.file.starts_with("snapshot")));
     copied(&log, reader.markers(), reader.last_seq());
@@ -171,7 +171,13 @@ fn beside_a_writer_that_appends_and_compacts() {
         scope.spawn(|| {
             for round in 0..8 {
                 grow(&log, round * 6..round * 6 + 6).close().unwrap();
-                log.compact(CompactOptions { retention: true, now: true, thorough: round % 2 == 1 }).unwrap();
+                log.compact(CompactOptions {
+                    retention: true,
+                    now: true,
+                    thorough: round % 2 == 1,
+                    rekey: false,
+                })
+                .unwrap();
             }
             done.store(true, Ordering::SeqCst);
         });
@@ -197,7 +203,7 @@ fn a_copy_that_fails_leaves_nothing() {
     let disk = SimStorage::new();
     let log = init(&disk, CONFIG);
     grow(&log, 0..6).close().unwrap();
-    log.compact(CompactOptions { retention: true, now: true, thorough: false }).unwrap();
+    log.compact(CompactOptions { retention: true, now: true, thorough: false, rekey: false }).unwrap();
     for at in 0..200 {
         let dest = SimStorage::new();
         dest.fail_call(at, Fault::Eio, FaultSpan::Once);

@@ -20,10 +20,10 @@ use snaplog::{Counts, Error, Fingerprint, Log, Marker, MarkerId, Seq, Timestamp}
 fn forge(disk: &SimStorage, change: impl Fn(&mut Manifest)) {
     let files = disk.dump();
     let name = files.keys().rfind(|name| name.starts_with("manifest-")).unwrap().clone();
-    let (prefix, mut manifest) = Manifest::decode(&files[&name]).unwrap();
+    let (prefix, mut manifest) = Manifest::decode(&files[&name], None).unwrap();
     change(&mut manifest);
-    let bytes = manifest.encode(prefix.log_id).unwrap();
-    let current = Current::naming(manifest.generation, &bytes).encode(prefix.log_id).unwrap();
+    let bytes = manifest.encode(prefix.log_id, None).unwrap();
+    let current = Current::naming(manifest.generation, &bytes).encode(prefix.log_id, None).unwrap();
     disk.set_file(&name, bytes).unwrap();
     disk.set_file(names::CURRENT, current).unwrap();
 }
@@ -35,7 +35,7 @@ fn with_a_loose_end(disk: &SimStorage) -> Log {
     let ordinals = Ordinals { node: NodeOrd(2), edge: EdgeOrd(1), ..Ordinals::default() };
     let counts = Counts { nodes: 1, edges: 1, items: 0, high_water: 2 };
     let head = SnapshotHead { created: time, kind: DIRECTED, encryption: Vec::new(), extensions: Vec::new() };
-    let mut encoder = SnapshotEncoder::new(&head, log.id(), SegmentId(1)).unwrap();
+    let mut encoder = SnapshotEncoder::new(&head, log.id(), SegmentId(1), None).unwrap();
     encoder.begin(Stand::empty(), 1).unwrap();
     let stamps = Stamps { born: Seq(1), born_at: time, changed: Seq(1), changed_at: time };
     let mut push = |kind, row| {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use snaplog::exchange::node_link;
+use snaplog::format::seal::Lock;
 use snaplog::format::snapshot::{Codec, Footer, SnapshotHead, TRAILER_BYTES, Trailer};
 use snaplog::storage::LocalStorage;
 use snaplog::upkeep::verify::{Level, Options, verify};
@@ -142,7 +143,7 @@ fn unpacked(file: &[u8]) -> (Vec<u8>, Footer, Vec<Vec<u8>>) {
     let (rest, trailer) = file.split_at(file.len() - TRAILER_BYTES);
     let trailer = Trailer::decode(trailer, file.len().try_into().unwrap()).unwrap();
     let (_, index) = rest.split_at(trailer.footer_offset.try_into().unwrap());
-    let mut footer = Footer::decode(&trailer, index, head.length.try_into().unwrap()).unwrap();
+    let mut footer = Footer::decode(&trailer, index, head.length.try_into().unwrap(), &Lock::None).unwrap();
     let (header, mut rest) = file.split_at(head.length);
     let mut blocks = Vec::new();
     for chunk in footer.increments.iter_mut().flat_map(|increment| &mut increment.chunks) {

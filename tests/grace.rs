@@ -10,7 +10,8 @@ use snaplog::{CompactOptions, Event, FixedEnvironment, GraphKind, Log, MarkerId,
 const HOUR: i64 = 60 * 60 * 1_000_000;
 const CONFIG: &str =
     "[tiers.few]\nevery_nodes = 10\nkeep = 2\n[retention]\nkeep_newest = 1\ngrace = \"10h\"\n";
-const RETENTION: CompactOptions = CompactOptions { retention: true, now: false, thorough: false };
+const RETENTION: CompactOptions =
+    CompactOptions { retention: true, now: false, thorough: false, rekey: false };
 
 struct World {
     storage: SimStorage,
@@ -100,7 +101,7 @@ fn a_pinned_marker_is_not_dropped_whoever_asks() {
     let pinned = *all.first().unwrap();
     world.log.pin(pinned, true).unwrap();
     assert!(!world.log.expire(&all).unwrap().contains(&pinned));
-    world.log.compact(CompactOptions { retention: true, now: true, thorough: true }).unwrap();
+    world.log.compact(CompactOptions { retention: true, now: true, thorough: true, rekey: false }).unwrap();
     world.log.compact(CompactOptions { now: true, ..CompactOptions::default() }).unwrap();
     let reader = world.log.reader().unwrap();
     let marker = reader.markers().iter().find(|marker| marker.id == pinned).unwrap();

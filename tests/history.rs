@@ -35,7 +35,7 @@ fn newest(log: &Log) -> Digest {
 /// Once to drop markers, once to let them go.
 fn compact(log: &Log) {
     for _ in 0..2 {
-        log.compact(CompactOptions { retention: true, now: true, thorough: true }).unwrap();
+        log.compact(CompactOptions { retention: true, now: true, thorough: true, rekey: false }).unwrap();
     }
 }
 
@@ -104,7 +104,8 @@ fn forge(disk: &SimStorage, file: &str, change: impl Fn(&mut frame::FrameHeader,
         let end = at + usize::try_from(header.frame_len()).unwrap();
         let mut payload = bytes[at + frame::HEADER_BYTES..end].to_vec();
         change(&mut header, &mut payload);
-        let link = frame::Link { tag: head.tag, previous: chain, synced: header.synced };
+        let link =
+            frame::Link { tag: head.tag, previous: chain, synced: header.synced, offset: 0, seal: None };
         let frame::FrameHeader { frame_type, first_seq, events, time, .. } = header;
         chain = frame::encode(frame_type, first_seq, events, time, link, &payload, &mut out).unwrap();
         at = end;
@@ -221,10 +222,10 @@ fn digests_outlive_sessions_crashes_compaction_and_the_markers_themselves() {
 fn forge_manifest(disk: &SimStorage, change: impl Fn(&mut Manifest)) {
     let mut files = disk.dump();
     let name = files.keys().rfind(|name| name.starts_with("manifest-")).unwrap().clone();
-    let (prefix, mut manifest) = Manifest::decode(&files[&name]).unwrap();
+    let (prefix, mut manifest) = Manifest::decode(&files[&name], None).unwrap();
     change(&mut manifest);
-    let bytes = manifest.encode(prefix.log_id).unwrap();
-    let current = Current::naming(manifest.generation, &bytes).encode(prefix.log_id).unwrap();
+    let bytes = manifest.encode(prefix.log_id, None).unwrap();
+    let current = Current::naming(manifest.generation, &bytes).encode(prefix.log_id, None).unwrap();
     files.insert(name, bytes);
     files.insert(names::CURRENT.to_owned(), current);
     disk.load(files).unwrap();

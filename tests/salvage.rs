@@ -89,7 +89,13 @@ impl Sample {
             } else {
                 writer.close().unwrap();
                 if days.end == 13 {
-                    log.compact(CompactOptions { retention: true, now: false, thorough: false }).unwrap();
+                    log.compact(CompactOptions {
+                        retention: true,
+                        now: false,
+                        thorough: false,
+                        rekey: false,
+                    })
+                    .unwrap();
                 }
             }
         }
@@ -650,7 +656,7 @@ fn another_increment_heals_what_one_has_lost() {
     }
     writer.close().unwrap();
     for _ in 0..2 {
-        log.compact(CompactOptions { retention: false, now: true, thorough: false }).unwrap();
+        log.compact(CompactOptions { retention: false, now: true, thorough: false, rekey: false }).unwrap();
     }
     let increments = log.reader().unwrap().increments();
     let fulls = increments.iter().filter(|one| one.from == Seq(0)).count();

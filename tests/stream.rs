@@ -91,9 +91,9 @@ fn lines_are_the_same_as_those_of_the_graph() {
         // Events alone.
         let (events, _) = compare(&log.reader().unwrap());
         assert!(events > 100);
-        log.compact(CompactOptions { retention: true, now: false, thorough: false }).unwrap();
+        log.compact(CompactOptions { retention: true, now: false, thorough: false, rekey: false }).unwrap();
         crawl(&log, seed + 100, 10..16);
-        log.compact(CompactOptions { retention: true, now: true, thorough: false }).unwrap();
+        log.compact(CompactOptions { retention: true, now: true, thorough: false, rekey: false }).unwrap();
         // Snapshots, and events behind them.
         let reader = log.reader().unwrap();
         let (events, snapshots) = compare(&reader);

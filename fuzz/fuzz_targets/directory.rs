@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use libfuzzer_sys::fuzz_target;
 use snaplog::format::manifest::{Current, Manifest};
+use snaplog::format::seal::Lock;
 use snaplog::format::segment::{SegmentHead, header_crc};
 use snaplog::format::snapshot::{Footer, SnapshotHead, TRAILER_BYTES, Trailer};
 use snaplog::format::{frame, names};
@@ -64,7 +65,8 @@ fn sample(kind: GraphKind, state: usize) -> Files {
     }
     if state == 2 {
         for _ in 0..2 {
-            log.compact(CompactOptions { retention: true, now: true, thorough: true }).expect("a compaction");
+            log.compact(CompactOptions { retention: true, now: true, thorough: true, rekey: false })
+                .expect("a compaction");
         }
     }
     disk.dump()
@@ -148,7 +150,7 @@ fn mend_snapshot(bytes: &[u8]) -> Option<Vec<u8>> {
     let from = usize::try_from(trailer.footer_offset).ok()?;
     let to = from + usize::try_from(trailer.footer_stored).ok()?;
     let blocks_from = u64::try_from(prefix.length).ok()?;
-    let mut footer = Footer::decode(&trailer, bytes.get(from..to)?, blocks_from).ok()?;
+    let mut footer = Footer::decode(&trailer, bytes.get(from..to)?, blocks_from, &Lock::None).ok()?;
     for chunk in footer.increments.iter_mut().flat_map(|increment| &mut increment.chunks) {
         let mut at = usize::try_from(chunk.offset).ok()?;
         for block in &mut chunk.columns {
@@ -157,7 +159,7 @@ fn mend_snapshot(bytes: &[u8]) -> Option<Vec<u8>> {
             at = end;
         }
     }
-    let (index, trailer) = footer.encode(trailer.footer_offset).ok()?;
+    let (index, trailer) = footer.encode(trailer.footer_offset, None).ok()?;
     let mut out = bytes[..from].to_vec();
     out.extend_from_slice(&index);
     out.extend_from_slice(&trailer.encode());
@@ -167,7 +169,7 @@ fn mend_snapshot(bytes: &[u8]) -> Option<Vec<u8>> {
 /// The manifest in force says of segments what they are now, and CURRENT names it.
 fn mend_manifest(files: &mut Files) -> Option<()> {
     let name = files.keys().rfind(|name| name.starts_with("manifest-"))?.clone();
-    let (prefix, mut manifest) = Manifest::decode(&common::mend_envelope(&files[&name])).ok()?;
+    let (prefix, mut manifest) = Manifest::decode(&common::mend_envelope(&files[&name]), None).ok()?;
     for entry in &mut manifest.snapshots {
         let Some(bytes) = files.get(&names::snapshot(entry.id)) else { continue };
         entry.length = u64::try_from(bytes.len()).ok()?;
@@ -187,8 +189,8 @@ fn mend_manifest(files: &mut Files) -> Option<()> {
         let last = (0..counts.len()).rev().find_map(|at| frame::header(&counts[at..]).ok());
         end.chain = last.map_or(end.chain, |header| header.crc);
     }
-    let bytes = manifest.encode(prefix.log_id).ok()?;
-    let current = Current::naming(manifest.generation, &bytes).encode(prefix.log_id).ok()?;
+    let bytes = manifest.encode(prefix.log_id, None).ok()?;
+    let current = Current::naming(manifest.generation, &bytes).encode(prefix.log_id, None).ok()?;
     files.insert(name, bytes);
     files.insert(names::CURRENT.to_owned(), current);
     Some(())

@@ -28,6 +28,10 @@ fn walk(data: &[u8]) {
             return;
         }
         assert!(header.end_seq() >= header.first_seq && before.seq == header.end_seq());
+        if header.sealed {
+            offset += length;
+            continue;
+        }
         if header.compressed {
             // Another level or version of zstd gives other bytes; that it is bounded is what counts.
             if let Ok(raw) = frame::decompress(&header, payload) {
@@ -36,7 +40,8 @@ fn walk(data: &[u8]) {
             offset += length;
             continue;
         }
-        let link = Link { tag: header.tag, previous: header.previous, synced: header.synced };
+        let link =
+            Link { tag: header.tag, previous: header.previous, synced: header.synced, offset: 0, seal: None };
         let mut again = Vec::new();
         let crc = frame::encode(
             header.frame_type,

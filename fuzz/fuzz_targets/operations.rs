@@ -82,6 +82,7 @@ impl Input<'_> {
                     retention: Self::flag(bits, 0),
                     now: Self::flag(bits, 1),
                     thorough: Self::flag(bits, 2),
+                    rekey: false,
                 })
             }
             24 => Op::Advance(1 + i64::from(self.byte() % 64)),

@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use snaplog::format::seal::Lock;
 use snaplog::format::snapshot::{
     Block, Chunk, Codec, Column, DecodedChunk, Footer, Increment, LayoutCheck, SnapshotEncoder, SnapshotHead,
     Stand, TRAILER_BYTES, Trailer,
@@ -47,7 +48,7 @@ fn file(data: &[u8]) {
     let Some(at) = data.len().checked_sub(TRAILER_BYTES) else { return };
     let Ok(trailer) = Trailer::decode(&data[at..], data.len() as u64) else { return };
     let index = &data[trailer.footer_offset as usize..at];
-    let Ok(footer) = Footer::decode(&trailer, index, prefix.length as u64) else { return };
+    let Ok(footer) = Footer::decode(&trailer, index, prefix.length as u64, &Lock::None) else { return };
     for increment in &footer.increments {
         let mut check = LayoutCheck::new(increment);
         for chunk in &increment.chunks {
@@ -61,7 +62,7 @@ fn file(data: &[u8]) {
                     &data[from..at]
                 })
                 .collect();
-            match DecodedChunk::decode(chunk, &blocks, head.kind, increment) {
+            match DecodedChunk::decode(chunk, &blocks, &Lock::None, head.kind, increment) {
                 Ok(decoded) => check.add(&decoded),
                 Err(_) => return,
             }
@@ -121,7 +122,7 @@ fn chunk(data: &[u8]) {
             columns: blocks.clone(),
         };
         let increment = Increment { from: from.clone(), to: to.clone(), level: 1, chunks: Vec::new() };
-        if let Ok(decoded) = DecodedChunk::decode(&chunk, &stored, graph, &increment) {
+        if let Ok(decoded) = DecodedChunk::decode(&chunk, &stored, &Lock::None, graph, &increment) {
             again(&decoded, graph, &increment);
         }
     }
@@ -131,7 +132,8 @@ fn chunk(data: &[u8]) {
 fn again(decoded: &DecodedChunk, graph: GraphKind, increment: &Increment) {
     let head =
         SnapshotHead { created: Timestamp(0), kind: graph, encryption: Vec::new(), extensions: Vec::new() };
-    let mut encoder = SnapshotEncoder::new(&head, LogId([1; 16]), SegmentId(1)).expect("a header encodes");
+    let mut encoder =
+        SnapshotEncoder::new(&head, LogId([1; 16]), SegmentId(1), None).expect("a header encodes");
     encoder.begin(increment.from.clone(), 1).expect("zstd has a level 1");
     for entry in (0..decoded.len()).filter_map(|at| decoded.entry(at)) {
         encoder.push(decoded.kind(), &entry).expect("an entry encodes");
@@ -150,7 +152,8 @@ fn again(decoded: &DecodedChunk, graph: GraphKind, increment: &Increment) {
                 &bytes[from - block.stored as usize..from]
             })
             .collect();
-        let same = DecodedChunk::decode(chunk, &blocks, graph, increment).expect("what we encode decodes");
+        let same = DecodedChunk::decode(chunk, &blocks, &Lock::None, graph, increment)
+            .expect("what we encode decodes");
         for entry in (0..same.len()).map(|at| same.entry(at)) {
             assert_eq!(entry, decoded.entry(at));
             at += 1;

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use snaplog::Error;
+use snaplog::format::Fault;
 use snaplog::policy::selector::SelectorError;
 
 /// The exception for an error. If the exceptions cannot be had, what Python says about that.
@@ -58,6 +59,7 @@ fn class_of(error: &Error) -> &'static str {
             "NotFoundError"
         }
         error if error.is_damage() => "DamageError",
+        Error::Key(_) | Error::Damage { fault: Fault::NoKey { .. }, .. } => "IdentityError",
         _ => "Error",
     }
 }

@@ -6,6 +6,7 @@ mod config;
 mod entries;
 mod errors;
 mod fill;
+mod keys;
 mod look;
 mod markers;
 mod queue;

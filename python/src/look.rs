@@ -16,6 +16,7 @@ use snaplog::{
 };
 
 use crate::errors::{OrRaise, exception, own};
+use crate::keys::open_local;
 use crate::remote::{open_log, open_storage};
 use crate::{fill, markers as marker_fields};
 
@@ -229,7 +230,7 @@ fn figures(log: &Log) -> Result<serde_json::Value> {
 #[pyfunction]
 pub(crate) fn prune(py: Python<'_>, path: PathBuf, dry_run: bool, now: bool) -> PyResult<String> {
     let work = || {
-        let log = Log::open(path)?;
+        let log = open_local(&path)?;
         let reader = log.reader()?;
         // By a snaplog.toml that cannot be read nothing is dropped.
         log.config()?;
@@ -246,7 +247,12 @@ pub(crate) fn prune(py: Python<'_>, path: PathBuf, dry_run: bool, now: bool) -> 
                 dropped = log.expire(&drops)?;
             }
             if now {
-                done = log.compact(CompactOptions { retention: false, now: true, thorough: false })?;
+                done = log.compact(CompactOptions {
+                    retention: false,
+                    now: true,
+                    thorough: false,
+                    rekey: false,
+                })?;
             }
         }
         let markers: Vec<_> = verdicts
@@ -281,9 +287,9 @@ fn fault(reader: &Reader) -> Option<PyErr> {
 #[pyfunction]
 pub(crate) fn compact(py: Python<'_>, path: PathBuf, now: bool) -> PyResult<String> {
     let work = || {
-        let log = Log::open(path)?;
+        let log = open_local(&path)?;
         let before = log.usage()?.total;
-        let done = log.compact(CompactOptions { retention: true, now, thorough: false })?;
+        let done = log.compact(CompactOptions { retention: true, now, thorough: false, rekey: false })?;
         Result::Ok(
             json!({
                 "dropped": names(&done.dropped),

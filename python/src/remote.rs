@@ -9,7 +9,9 @@ use pyo3::prelude::*;
 use snaplog::policy::config::Config;
 use snaplog::policy::remote::Address;
 use snaplog::remote::{self, Bucket, Following, ObjectBucket, RemoteLog, Standing};
-use snaplog::storage::{LocalStorage, Storage};
+use snaplog::storage::Storage;
+
+use crate::keys::{local_storage, open_copy, open_local};
 use snaplog::{Error, Log, Result, SystemEnvironment};
 
 /// How long the end of a session waits for its last push.
@@ -19,7 +21,7 @@ const LAST_PUSH: Duration = Duration::from_secs(10);
 pub(crate) fn open_log(path: &Path) -> Result<Log> {
     match open_remote(path)? {
         Some(remote) => remote.log(Arc::new(SystemEnvironment)).map_err(as_of_log),
-        None => Log::open(path),
+        None => open_local(path),
     }
 }
 
@@ -27,14 +29,14 @@ pub(crate) fn open_log(path: &Path) -> Result<Log> {
 pub(crate) fn open_storage(path: &Path) -> Result<Arc<dyn Storage>> {
     Ok(match open_remote(path)? {
         Some(remote) => remote.storage(),
-        None => Arc::new(LocalStorage::new(path)),
+        None => local_storage(path)?,
     })
 }
 
 fn open_remote(path: &Path) -> Result<Option<RemoteLog>> {
     let Some(url) = path.to_str().filter(|text| Address::is_meant(text)) else { return Ok(None) };
     let bucket = ObjectBucket::open(url).map_err(as_of_log)?;
-    RemoteLog::open(Arc::new(bucket)).map(Some).map_err(as_of_log)
+    open_copy(Arc::new(bucket)).map(Some).map_err(as_of_log)
 }
 
 /// The error of a log that says the same.

@@ -12,11 +12,10 @@ use pyo3::types::{PyDict, PyString};
 use snaplog::policy::config::{Config, Durability};
 use snaplog::remote::Following;
 use snaplog::storage::LocalStorage;
-use snaplog::{
-    Error, Event, GraphKind, Id, Log, MarkOptions, MarkerId, Result, SystemEnvironment, Timestamp,
-};
+use snaplog::{Error, Event, GraphKind, Id, Log, MarkOptions, MarkerId, Result, Timestamp};
 
 use crate::errors::{OrRaise, own};
+use crate::keys::{init, open_local};
 use crate::queue::Queue;
 use crate::values::{About, Converter, id, is_long, object};
 use crate::{config, fill, markers, remote, sync};
@@ -57,7 +56,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[pymethods]
 impl Writer {
     #[new]
-    #[pyo3(signature = (path, *, directed=None, multigraph=None, create=true, settings=None, iso=false))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
+    #[pyo3(signature = (path, *, directed=None, multigraph=None, create=true, settings=None, iso=false, recipients=vec![]))]
     fn new(
         py: Python<'_>,
         path: PathBuf,
@@ -66,9 +66,11 @@ impl Writer {
         create: bool,
         settings: Option<&str>,
         iso: bool,
+        recipients: Vec<String>,
     ) -> PyResult<Self> {
         let wanted = (directed, multigraph);
-        let (log, writer, config) = py.detach(|| open(path, wanted, create, settings)).or_raise(py)?;
+        let (log, writer, config) =
+            py.detach(|| open(path, wanted, create, settings, &recipients)).or_raise(py)?;
         let kind = log.kind();
         if directed.is_some_and(|d| d != kind.directed) || multigraph.is_some_and(|m| m != kind.multigraph) {
             let _ = py.detach(|| writer.close());
@@ -670,14 +672,15 @@ fn open(
     (directed, multigraph): (Option<bool>, Option<bool>),
     create: bool,
     settings: Option<&str>,
+    recipients: &[String],
 ) -> Result<(Log, snaplog::Writer, Config)> {
-    let log = match Log::open(&path) {
+    let log = match open_local(&path) {
         Err(Error::NotALog { .. }) if create => {
             let kind =
                 GraphKind { directed: directed.unwrap_or(true), multigraph: multigraph.unwrap_or(false) };
             let text = config::new_text(settings)?;
             let storage = Arc::new(LocalStorage::new(&path));
-            Log::init_in(storage, Arc::new(SystemEnvironment), kind, &text)?
+            init(storage, kind, &text, recipients)?
         }
         other => other?,
     };

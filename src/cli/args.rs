@@ -9,6 +9,8 @@ use super::{
     Context, clone, compact, completions, copy, demo, diff, drill, dump, ingest, init, list, man, mark, pin,
     prune, pull, push, restore, salvage, stats, undelete, verify,
 };
+#[cfg(feature = "encryption")]
+use super::{encrypt, key};
 
 /// An event-sourced, append-only log for graph crawlers: markers instead of copies, verified restore
 #[derive(Debug, Parser)]
@@ -47,6 +49,7 @@ Exit status:
   3  no such marker, or no log there
   4  damage was found
   5  another writer holds the log
+  6  the log is encrypted, and what was given does not open it
 
 Examples:
   snaplog init crawl
@@ -67,6 +70,13 @@ pub(super) struct Global {
     #[arg(short, long, global = true, value_name = "DIR", env = "SNAPLOG_DIR")]
     #[arg(hide_env_values = true)]
     pub(super) dir: Option<PathBuf>,
+
+    /// The file with the identity that opens an encrypted log
+    ///
+    /// Else SNAPLOG_IDENTITY names it, or SNAPLOG_IDENTITY_COMMAND prints it, or SNAPLOG_PASSPHRASE_COMMAND prints a passphrase.
+    #[arg(long, global = true, value_name = "FILE")]
+    #[cfg(feature = "encryption")]
+    pub(super) identity: Option<PathBuf>,
 
     /// Report as JSON: documents on standard output, errors on standard error
     ///
@@ -135,6 +145,10 @@ pub(super) enum Command {
     Undelete(undelete::UndeleteArgs),
     Compact(compact::CompactArgs),
     Copy(copy::CopyArgs),
+    #[cfg(feature = "encryption")]
+    Encrypt(encrypt::EncryptArgs),
+    #[cfg(feature = "encryption")]
+    Key(key::KeyArgs),
     Push(push::PushArgs),
     Pull(pull::PullArgs),
     Clone(clone::CloneArgs),
@@ -163,6 +177,10 @@ pub(super) fn dispatch(command: Command, context: &Context) -> Result<(), Failur
         Command::Undelete(args) => undelete::run(args, context),
         Command::Compact(args) => compact::run(args, context),
         Command::Copy(args) => copy::run(args, context),
+        #[cfg(feature = "encryption")]
+        Command::Encrypt(args) => encrypt::run(args, context),
+        #[cfg(feature = "encryption")]
+        Command::Key(args) => key::run(args, context),
         Command::Push(args) => push::run(args, context),
         Command::Pull(args) => pull::run(args, context),
         Command::Clone(args) => clone::run(args, context),

@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use snaplog::SystemEnvironment;
-use snaplog::remote::clone;
 use snaplog::storage::LocalStorage;
 
-use super::Context;
 use super::failure::Failure;
 use super::pull::told;
 use super::remote::bucket;
+use super::{Context, identity};
 
 /// Make a log of a remote copy
 ///
@@ -24,6 +22,7 @@ Exit status:
   2  the command line cannot be used
   3  nothing was ever pushed there
   4  the remote copy is damaged
+  6  the copy is encrypted, and what was given does not open it
 
 Example:
   snaplog clone s3://crawls/freesound crawl")]
@@ -40,7 +39,7 @@ pub(super) struct CloneArgs {
 /// Clones.
 pub(super) fn run(args: CloneArgs, context: &Context) -> Result<(), Failure> {
     let dest = LocalStorage::new(&args.dir);
-    let report = clone(bucket(&args.remote)?.as_ref(), &dest, &SystemEnvironment)?;
+    let report = identity::clone(bucket(&args.remote)?.as_ref(), &dest, context)?;
     if context.json {
         return context.out.json(&report);
     }

@@ -31,6 +31,10 @@ Exit status:
 Examples:
   snaplog -d crawl compact
   snaplog -d crawl compact --no-retention --now")]
+#[cfg_attr(
+    feature = "encryption",
+    expect(clippy::struct_excessive_bools, reason = "flags of a command line")
+)]
 pub(super) struct CompactArgs {
     /// Grace is over for what was dropped and replaced before: remove it
     #[arg(long)]
@@ -43,6 +47,11 @@ pub(super) struct CompactArgs {
     /// Merge all that can be merged, not only what is worth the writing
     #[arg(long)]
     thorough: bool,
+
+    /// In an encrypted log: rewrite all that is sealed with an older key than the newest
+    #[arg(long)]
+    #[cfg(feature = "encryption")]
+    rekey: bool,
 }
 
 /// Compacts the log.
@@ -50,13 +59,17 @@ pub(super) fn run(args: CompactArgs, context: &Context) -> Result<(), Failure> {
     let started = Instant::now();
     let log = context.open_local()?;
     let before = log.usage()?.total;
-    let CompactArgs { now, thorough, no_retention } = args;
+    let CompactArgs { now, thorough, no_retention, .. } = args;
+    #[cfg(feature = "encryption")]
+    let rekey = args.rekey;
+    #[cfg(not(feature = "encryption"))]
+    let rekey = false;
     let done = if now && !no_retention {
         // Two passes: what the second one drops has its grace before it.
-        let first = log.compact(CompactOptions { retention: false, now, thorough })?;
-        add(first, log.compact(CompactOptions { retention: true, now: false, thorough })?)
+        let first = log.compact(CompactOptions { retention: false, now, thorough, rekey: false })?;
+        add(first, log.compact(CompactOptions { retention: true, now: false, thorough, rekey })?)
     } else {
-        log.compact(CompactOptions { retention: !no_retention, now, thorough })?
+        log.compact(CompactOptions { retention: !no_retention, now, thorough, rekey })?
     };
     let until = undelete_until(&log.reader()?, &done.dropped);
     let document = CompactDocument {

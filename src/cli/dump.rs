@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use snaplog::exchange::dump::{Line, dump};
-use snaplog::storage::LocalStorage;
 
-use super::Context;
 use super::failure::Failure;
 use super::output::escaped;
+use super::{Context, identity};
 
 /// Show what a file of the log says, frame by frame and record by record
 ///
@@ -51,7 +50,7 @@ pub(super) fn run(args: DumpArgs, context: &Context) -> Result<(), Failure> {
         _ => context.local_dir()?,
     };
     let mut outcome = Ok(());
-    dump(&LocalStorage::new(dir), name, &mut |line| {
+    dump(identity::storage(dir, context, true)?.as_ref(), name, &mut |line| {
         outcome = print(&line, context);
         outcome.is_ok()
     })?;

@@ -6,6 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use snaplog::Error;
+use snaplog::format::Fault;
 use snaplog::policy::selector::{LabelError, SelectorError};
 
 /// Exit statuses. They are part of the interface.
@@ -23,6 +24,8 @@ pub(crate) enum Exit {
     Damage,
     /// Another writer holds the log.
     Locked,
+    /// The log is encrypted, and what was given does not open it.
+    Key,
     /// The user stopped it: what a shell says of a command that Ctrl-C ended.
     Interrupted,
 }
@@ -37,6 +40,7 @@ impl Exit {
             Self::NotFound => 3,
             Self::Damage => 4,
             Self::Locked => 5,
+            Self::Key => 6,
             Self::Interrupted => 130,
         }
     }
@@ -188,7 +192,9 @@ fn exit_of(error: &Error) -> Exit {
             Exit::NotFound
         }
         Error::Locked { .. } | Error::NoAnswer { .. } => Exit::Locked,
+        Error::Damage { fault: Fault::NoKey { .. }, .. } => Exit::Key,
         error if error.is_damage() => Exit::Damage,
+        Error::Key(_) => Exit::Key,
         _ => Exit::Failed,
     }
 }

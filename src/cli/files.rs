@@ -167,3 +167,15 @@ pub(super) fn is_inside(path: &Path, dir: &Path) -> bool {
     let real = absolute.ancestors().find_map(|parent| std::fs::canonicalize(parent).ok());
     real.is_some_and(|real| real.starts_with(&dir))
 }
+
+/// Creates a file that nobody but its owner can read, and that was not there.
+#[cfg(feature = "encryption")]
+pub(super) fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()
+}

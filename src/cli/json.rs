@@ -74,6 +74,30 @@ pub(super) struct InitDocument {
     pub(super) config: String,
     pub(super) directed: bool,
     pub(super) multigraph: bool,
+    pub(super) encrypted: bool,
+}
+
+/// Who can open a log.
+#[cfg(feature = "encryption")]
+#[derive(Debug, Serialize)]
+pub(super) struct KeyDocument {
+    pub(super) recipients: Vec<HolderDocument>,
+}
+
+/// Somebody who can.
+#[cfg(feature = "encryption")]
+#[derive(Debug, Serialize)]
+pub(super) struct HolderDocument {
+    pub(super) recipient: String,
+    pub(super) passphrase: bool,
+}
+
+/// A new identity.
+#[cfg(feature = "encryption")]
+#[derive(Debug, Serialize)]
+pub(super) struct NewIdentityDocument {
+    pub(super) recipient: String,
+    pub(super) file: String,
 }
 
 /// All markers of a log, oldest first.

@@ -11,12 +11,17 @@ mod demo;
 mod diff;
 mod drill;
 mod dump;
+#[cfg(feature = "encryption")]
+mod encrypt;
 mod failure;
 mod files;
+mod identity;
 mod ingest;
 mod init;
 mod interrupt;
 mod json;
+#[cfg(feature = "encryption")]
+mod key;
 mod list;
 mod man;
 mod mark;
@@ -67,6 +72,9 @@ pub(crate) struct Context {
     pub(crate) dir: PathBuf,
     /// Whether somebody named it, or it is the current directory for want of a name.
     pub(crate) dir_is_given: bool,
+    /// The file with what opens an encrypted log, if one was named.
+    #[cfg(feature = "encryption")]
+    pub(crate) identity: Option<PathBuf>,
     /// Whether reports are JSON documents.
     pub(crate) json: bool,
     /// How it may be told how it goes.
@@ -81,14 +89,14 @@ impl Context {
     /// Opens the log to read it, on this machine or in an object store.
     pub(crate) fn open_log(&self) -> Result<Log, Failure> {
         match self.remote()? {
-            Some(remote) => Ok(remote.log(Arc::new(SystemEnvironment))?),
-            None => Ok(Log::open(&self.dir)?),
+            Some(remote) => identity::unlocked(remote.log(Arc::new(SystemEnvironment))?, self),
+            None => identity::unlocked(Log::open(&self.dir)?, self),
         }
     }
 
     /// Opens the log for what cannot be done with a remote copy.
     pub(crate) fn open_local(&self) -> Result<Log, Failure> {
-        Ok(Log::open(self.local_dir()?)?)
+        identity::unlocked(Log::open(self.local_dir()?)?, self)
     }
 
     /// The log's directory, for what cannot be done with a remote copy.
@@ -102,7 +110,7 @@ impl Context {
         if let Some(open) = self.remote.get() {
             return Ok(Some(open));
         }
-        let opened = RemoteLog::open(remote::bucket(url)?)?;
+        let opened = identity::remote(remote::bucket(url)?, self)?;
         Ok(Some(self.remote.get_or_init(|| opened)))
     }
 
@@ -151,6 +159,8 @@ pub(crate) fn run() -> ExitCode {
     let out = Output::new(global.color.for_streams(), global.quiet);
     let wanted = !global.quiet && !global.no_progress;
     let context = Context {
+        #[cfg(feature = "encryption")]
+        identity: global.identity,
         dir_is_given: global.dir.is_some(),
         dir: global.dir.unwrap_or_else(|| PathBuf::from(".")),
         json: global.json,

@@ -1,11 +1,11 @@
 //! `snaplog pull`.
 
-use snaplog::remote::{FetchReport, pull};
+use snaplog::remote::FetchReport;
 
-use super::Context;
 use super::failure::{Exit, Failure, Report};
 use super::output::{number, size};
 use super::remote::bucket;
+use super::{Context, identity};
 
 /// Bring a directory up to what was pushed from elsewhere
 ///
@@ -42,7 +42,7 @@ pub(super) fn run(args: PullArgs, context: &Context) -> Result<(), Failure> {
             "name it, as in `snaplog pull s3://bucket/prefix`, or list it under [remote] in snaplog.toml";
         return Err(report.hint(hint).into());
     };
-    let report = pull(&log, bucket(&url)?.as_ref())?;
+    let report = identity::pull(&log, bucket(&url)?.as_ref(), context)?;
     if context.json {
         return context.out.json(&report);
     }

@@ -8,10 +8,10 @@ use snaplog::SystemEnvironment;
 use snaplog::storage::LocalStorage;
 use snaplog::upkeep::salvage::{Gap, Report, salvage};
 
-use super::Context;
 use super::failure::{Exit, Failure, Report as Told};
 use super::files::{self, Found, Staged};
 use super::output::{labelled, number};
+use super::{Context, identity};
 
 /// Read all that can be read of a damaged log into a new one
 ///
@@ -52,7 +52,8 @@ pub(super) fn run(args: SalvageArgs, context: &Context) -> Result<(), Failure> {
     }
     let staged = Staged::beside(&args.output)?;
     let to = Arc::new(LocalStorage::new(staged.path()));
-    let report = salvage(&LocalStorage::new(&damaged), to, Arc::new(SystemEnvironment))?;
+    let report =
+        salvage(identity::storage(&damaged, context, true)?.as_ref(), to, Arc::new(SystemEnvironment))?;
     staged.publish(false)?;
     if context.json {
         context.out.json(&report)?;

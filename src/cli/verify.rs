@@ -7,14 +7,14 @@ use std::time::Duration;
 use clap::ValueEnum;
 use snaplog::policy::units::parse_duration;
 use snaplog::remote::verify_listing;
-use snaplog::storage::{LocalStorage, Storage};
+use snaplog::storage::Storage;
 use snaplog::upkeep::drill::{VerifyCheck, record_verify};
 use snaplog::upkeep::verify::{Finding, Level, Options, Report as Verified, verify_expecting};
-use snaplog::{Digest, Environment, MarkerId, SystemEnvironment};
+use snaplog::{Digest, Environment, Log, MarkerId, SystemEnvironment};
 
-use super::Context;
 use super::failure::{Exit, Failure, Report};
 use super::output::{number, size};
+use super::{Context, identity};
 
 /// Prove that the log can be restored; changes nothing
 ///
@@ -89,7 +89,7 @@ pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<(), Failure> {
         remote => {
             let storage: Arc<dyn Storage> = match remote {
                 Some(remote) => remote.storage(),
-                None => Arc::new(LocalStorage::new(&context.dir)),
+                None => identity::storage(&context.dir, context, level == Level::Replay)?,
             };
             verify_expecting(&storage, &SystemEnvironment, options, &args.expect)?
         }
@@ -101,7 +101,7 @@ pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<(), Failure> {
         complete: report.complete,
     };
     if context.remote()?.is_none()
-        && let Ok(log) = context.open_log()
+        && let Ok(log) = Log::open(&context.dir)
     {
         record_verify(&log, check);
     }

@@ -15,7 +15,7 @@ use crate::model::id::IdRef;
 use crate::model::image::{Image, NameSet};
 use crate::model::marker::{GraphKind, Marker};
 use crate::model::record::Record;
-use crate::storage::{Storage, read_all};
+use crate::storage::{Storage, read_all, ring};
 
 /// A line of a dump.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,14 +51,17 @@ pub fn dump(storage: &dyn Storage, name: &str, sink: &mut dyn FnMut(Line) -> boo
         }
         Some(FileName::Manifest(_)) => {
             let bytes = document()?;
-            sink(whole("manifest", Manifest::decode(&bytes).map(|(_, manifest)| manifest_fields(&manifest))));
+            sink(whole(
+                "manifest",
+                Manifest::decode(&bytes, ring(storage)).map(|(_, manifest)| manifest_fields(&manifest)),
+            ));
             Ok(())
         }
         Some(FileName::Fixed) if name == names::CURRENT => {
             let bytes = document()?;
             sink(whole(
                 "current",
-                Current::decode(&bytes).map(|(prefix, current)| {
+                Current::decode(&bytes, ring(storage)).map(|(prefix, current)| {
                     json!({
                         "log_id": prefix.log_id.to_string(),
                         "manifest": names::manifest(current.generation),

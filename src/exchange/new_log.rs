@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::order;
-use crate::log::{Environment, Error, Log, Result, SystemEnvironment, Writer};
+use crate::log::{Environment, Error, Log, Result, SystemEnvironment, Writer, init_like};
 use crate::model::event::Event;
 use crate::model::graph::Graph;
 use crate::model::id::IdRef;
@@ -65,7 +65,29 @@ pub fn write_log_in(
     environment: Arc<dyn Environment>,
     beginning: &Beginning<'_>,
 ) -> Result<Log> {
-    let log = Log::init_in(storage, environment, graph.kind(), beginning.config)?;
+    fill(Log::init_in(storage, environment, graph.kind(), beginning.config)?, graph, beginning)
+}
+
+/// As [`write_log`], for those who can open `like`: encrypted if that is.
+///
+/// # Errors
+/// As [`write_log`].
+pub fn write_log_like(
+    like: &Log,
+    graph: &Graph,
+    dir: impl AsRef<Path>,
+    beginning: &Beginning<'_>,
+) -> Result<Log> {
+    let storage = Arc::new(LocalStorage::new(dir.as_ref()));
+    let environment = Arc::new(SystemEnvironment);
+    fill(
+        init_like(like.storage().as_ref(), storage, environment, graph.kind(), beginning.config)?,
+        graph,
+        beginning,
+    )
+}
+
+fn fill(log: Log, graph: &Graph, beginning: &Beginning<'_>) -> Result<Log> {
     // Nobody waits for single events: one sync at the marker makes all of them durable.
     let writer = log.writer_with(Config { durability: Durability::Marker, ..log.config()? })?;
     writer.set_automatic_markers(false)?;

@@ -4,7 +4,7 @@
 //! ```text
 //!  0  4  magic: 0x9e 'S' 'F' 0x1a
 //!  4  1  type: 1 events, 2 marker, 3 sync note, 4 seal
-//!  5  1  flags: none is defined yet
+//!  5  1  flags: 1 compressed, 2 sealed
 //!  6  2  reserved, zero
 //!  8  4  stored length of the payload, at least 1
 //! 12  4  raw length of the payload
@@ -19,6 +19,9 @@
 //! 64  …  payload
 //! ```
 
+use std::borrow::Cow;
+
+use super::seal::{FileSeal, TAG_BYTES};
 use super::unzip::unzip;
 use super::{Fault, u16_at, u32_at, u64_at};
 use crate::codec::len_u64;
@@ -87,6 +90,8 @@ pub struct FrameHeader {
     pub raw_len: u32,
     /// Whether the payload is compressed.
     pub compressed: bool,
+    /// Whether the payload is sealed, after it was compressed.
+    pub sealed: bool,
     /// The seq that the next event has.
     pub first_seq: Seq,
     /// Number of events in the frame.
@@ -118,14 +123,18 @@ impl FrameHeader {
 }
 
 /// Where a frame stands in its segment, and how far the segment is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
+#[derive(Debug, Clone, Copy)]
+pub struct Link<'s> {
     /// The segment's tag.
     pub tag: u64,
     /// Chain value of the frame before, or of the segment's header.
     pub previous: u32,
     /// Offset up to which the file is known durable.
     pub synced: u64,
+    /// Offset of the frame in the file.
+    pub offset: u64,
+    /// What seals its payload, in an encrypted log.
+    pub seal: Option<&'s FileSeal>,
 }
 
 /// Appends a frame; returns its chain value.
@@ -137,7 +146,7 @@ pub fn encode(
     first_seq: Seq,
     events: u32,
     time: Timestamp,
-    link: Link,
+    link: Link<'_>,
     payload: &[u8],
     to: &mut Vec<u8>,
 ) -> Result<u32, Fault> {
@@ -154,7 +163,7 @@ pub fn encode_compressed(
     first_seq: Seq,
     events: u32,
     time: Timestamp,
-    link: Link,
+    link: Link<'_>,
     payload: &[u8],
     level: u8,
     to: &mut Vec<u8>,
@@ -171,19 +180,22 @@ pub fn encode_compressed(
 
 /// The flag of a frame whose payload is one zstd frame.
 const COMPRESSED: u8 = 1;
+/// The flag of a frame whose payload is sealed.
+const SEALED: u8 = 2;
 
 fn put(
     frame_type: FrameType,
     first_seq: Seq,
     events: u32,
     time: Timestamp,
-    link: Link,
+    link: Link<'_>,
     (payload, raw, flags): (&[u8], u32, u8),
     to: &mut Vec<u8>,
 ) -> Result<u32, Fault> {
-    let stored = payload_length(len_u64(payload.len()))?;
+    let (tag_bytes, flags) = if link.seal.is_some() { (TAG_BYTES, flags | SEALED) } else { (0, flags) };
+    let stored = payload_length(len_u64(payload.len().saturating_add(tag_bytes)))?;
     let start = to.len();
-    to.reserve(HEADER_BYTES.saturating_add(payload.len()));
+    to.reserve(HEADER_BYTES.saturating_add(payload.len()).saturating_add(tag_bytes));
     to.extend_from_slice(&MAGIC);
     to.extend_from_slice(&[frame_type.number(), flags, 0, 0]);
     to.extend_from_slice(&stored.to_le_bytes());
@@ -194,10 +206,18 @@ fn put(
     to.extend_from_slice(&time.0.to_le_bytes());
     to.extend_from_slice(&link.tag.to_le_bytes());
     to.extend_from_slice(&link.synced.to_le_bytes());
-    to.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
+    let payload = match link.seal {
+        Some(seal) => {
+            let mut sealed = Vec::new();
+            seal.seal(link.offset, to.get(start..).unwrap_or_default(), payload, &mut sealed)?;
+            Cow::Owned(sealed)
+        }
+        None => Cow::Borrowed(payload),
+    };
+    to.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
     let crc = crc32fast::hash(to.get(start..).unwrap_or_default());
     to.extend_from_slice(&crc.to_le_bytes());
-    to.extend_from_slice(payload);
+    to.extend_from_slice(&payload);
     Ok(crc)
 }
 
@@ -255,7 +275,7 @@ pub fn header(bytes: &[u8]) -> Result<FrameHeader, Fault> {
     let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
     let frame_type = FrameType::from_number(byte(TYPE_AT))
         .ok_or(Fault::Meaning { what: "a frame has a type that none has" })?;
-    if byte(FLAGS_AT) & !COMPRESSED != 0 || u16_at(bytes, RESERVED_AT) != 0 {
+    if byte(FLAGS_AT) & !(COMPRESSED | SEALED) != 0 || u16_at(bytes, RESERVED_AT) != 0 {
         return Err(Fault::Features { what: "frame", mask: u64::from(byte(FLAGS_AT)) });
     }
     let header = FrameHeader {
@@ -263,6 +283,7 @@ pub fn header(bytes: &[u8]) -> Result<FrameHeader, Fault> {
         stored_len: payload_length(u64::from(u32_at(bytes, STORED_AT)))?,
         raw_len: payload_length(u64::from(u32_at(bytes, RAW_AT)))?,
         compressed: byte(FLAGS_AT) & COMPRESSED != 0,
+        sealed: byte(FLAGS_AT) & SEALED != 0,
         first_seq: Seq(u64_at(bytes, SEQ_AT)),
         events: u32_at(bytes, EVENTS_AT),
         previous: u32_at(bytes, PREVIOUS_AT),
@@ -272,10 +293,15 @@ pub fn header(bytes: &[u8]) -> Result<FrameHeader, Fault> {
         payload_crc: u32_at(bytes, PAYLOAD_CRC_AT),
         crc: stored,
     };
-    if header.compressed && (frame_type != FrameType::Events || header.raw_len <= header.stored_len) {
+    let tag_bytes = if header.sealed { TAG_BYTES } else { 0 };
+    let unsealed = u64::from(header.stored_len).checked_sub(len_u64(tag_bytes)).filter(|length| *length > 0);
+    let Some(unsealed) = unsealed else {
+        return Err(Fault::Meaning { what: "the payload of a sealed frame is too short to be one" });
+    };
+    if header.compressed && (frame_type != FrameType::Events || u64::from(header.raw_len) <= unsealed) {
         return Err(Fault::Meaning { what: "a frame is compressed that cannot be" });
     }
-    if !header.compressed && header.raw_len != header.stored_len {
+    if !header.compressed && u64::from(header.raw_len) != unsealed {
         return Err(Fault::Meaning {
             what: "the raw length of an uncompressed frame is not its stored length",
         });
@@ -297,6 +323,15 @@ pub fn check_payload(header: &FrameHeader, payload: &[u8]) -> Result<(), Fault> 
     } else {
         Err(Fault::Checksum { what: "the payload of a frame", stored: header.payload_crc, computed })
     }
+}
+
+/// Opens the payload of a sealed frame that stands at `offset` in its file. `header_bytes`: the header as it stands there.
+///
+/// # Errors
+/// [`Fault::Sealed`].
+pub fn open(seal: &FileSeal, header_bytes: &[u8], offset: u64, stored: &[u8]) -> Result<Vec<u8>, Fault> {
+    let beside = header_bytes.get(..PAYLOAD_CRC_AT).unwrap_or_default();
+    seal.open("the payload of a frame", offset, beside, stored)
 }
 
 /// Decompresses the stored payload of a compressed frame, into exactly as many bytes as its header says.
@@ -381,7 +416,7 @@ fn payload_length(length: u64) -> Result<u32, Fault> {
 mod tests {
     use super::*;
 
-    const LINK: Link = Link { tag: 9, previous: 3, synced: 0 };
+    const LINK: Link<'_> = Link { tag: 9, previous: 3, synced: 0, offset: 0, seal: None };
 
     fn sample() -> Vec<u8> {
         let mut bytes = Vec::new();

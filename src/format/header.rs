@@ -84,8 +84,10 @@ const LOG_ID_AT: usize = COMPATIBLE_AT + 8;
 const NUMBER_AT: usize = LOG_ID_AT + 16;
 const _: () = assert!(NUMBER_AT + 8 == PREFIX_BYTES);
 
-/// Incompatible features that this build knows: none yet.
-pub const KNOWN_INCOMPATIBLE: u64 = 0;
+/// Incompatible feature: the log is encrypted, and so is what this file keeps to those who have the key.
+pub const ENCRYPTED: u64 = 1;
+/// Incompatible features that this build knows.
+pub const KNOWN_INCOMPATIBLE: u64 = ENCRYPTED;
 /// Read-only compatible features that this build knows: none yet.
 pub const KNOWN_READ_ONLY: u64 = 0;
 
@@ -121,6 +123,11 @@ impl Prefix {
     pub fn is_read_only(&self) -> bool {
         self.read_only & !KNOWN_READ_ONLY != 0
     }
+
+    /// Whether it is a file of an encrypted log.
+    pub fn is_encrypted(&self) -> bool {
+        self.incompatible & ENCRYPTED != 0
+    }
 }
 
 /// A whole envelope with `body`.
@@ -131,6 +138,20 @@ pub fn encode<T: Serialize>(
     kind: FileKind,
     log_id: LogId,
     number: u64,
+    body: &T,
+) -> Result<Vec<u8>, DecodeError> {
+    encode_with(kind, log_id, number, 0, body)
+}
+
+/// As [`encode`], with a mask of incompatible features.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_with<T: Serialize>(
+    kind: FileKind,
+    log_id: LogId,
+    number: u64,
+    incompatible: u64,
     body: &T,
 ) -> Result<Vec<u8>, DecodeError> {
     let body = codec::to_bytes(body)?;
@@ -145,7 +166,7 @@ pub fn encode<T: Serialize>(
     bytes.extend_from_slice(&MAJOR.to_le_bytes());
     bytes.extend_from_slice(&MINOR.to_le_bytes());
     bytes.extend_from_slice(&stored.to_le_bytes());
-    bytes.extend_from_slice(&0_u64.to_le_bytes());
+    bytes.extend_from_slice(&incompatible.to_le_bytes());
     bytes.extend_from_slice(&0_u64.to_le_bytes());
     bytes.extend_from_slice(&0_u64.to_le_bytes());
     bytes.extend_from_slice(&log_id.0);

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Fault;
-use super::header::{self, FileKind, Prefix};
+use super::header::{self, ENCRYPTED, FileKind, Prefix};
 use super::names::{self, FileName};
+use super::seal::{Keyring, SealHead, Sealed, Sealing, take_sealed};
 use super::segment::{Adopted, Extension};
-use crate::codec::{DecodeError, MAX_DOCUMENT_BYTES, len_u64};
+use crate::codec::{self, DecodeError, MAX_DOCUMENT_BYTES, len_u64};
 use crate::model::history::Stub;
 use crate::model::marker::{GraphKind, Marker, Ordinals};
 use crate::model::position::{Generation, LogId, MarkerId, SegmentId, Seq};
@@ -153,28 +154,78 @@ pub struct Source {
     pub digest: [u8; 16],
 }
 
+/// What the manifest of an encrypted log keeps to those who have the key.
+#[derive(Serialize, Deserialize)]
+struct Hidden {
+    markers: Vec<Marker>,
+    gone: Vec<Stub>,
+    sources: Vec<Source>,
+}
+
+const WHAT: &str = "the manifest";
+
 impl Manifest {
-    /// The file's bytes.
+    /// The file's bytes; sealed, if the log is encrypted.
     ///
     /// # Errors
     /// If it does not encode.
-    pub fn encode(&self, log_id: LogId) -> Result<Vec<u8>, DecodeError> {
-        header::encode(FileKind::Manifest, log_id, self.generation.0, self)
+    pub fn encode(&self, log_id: LogId, sealing: Option<Sealing<'_>>) -> Result<Vec<u8>, Fault> {
+        let number = self.generation.0;
+        let Some(sealing) = sealing else {
+            return Ok(header::encode(FileKind::Manifest, log_id, number, self)?);
+        };
+        let Self { markers, gone, sources, .. } = self.clone();
+        let hidden = codec::to_bytes(&Hidden { markers, gone, sources })?;
+        let mut clear = self.in_the_clear();
+        let encode = |clear: &Self| header::encode_with(FileKind::Manifest, log_id, number, ENCRYPTED, clear);
+        let sealed = sealing.whole(&encode(&clear)?, &hidden)?;
+        clear.extensions.push(sealed.extension()?);
+        Ok(encode(&clear)?)
     }
 
-    /// Reads a manifest: all of `bytes`.
+    /// Reads a manifest: all of `bytes`. Without the keys that of an encrypted log has no markers, no stubs and no sources.
     ///
     /// # Errors
     /// [`Fault`] if it is not sound or contradicts itself.
-    pub fn decode(bytes: &[u8]) -> Result<(Prefix, Self), Fault> {
-        let (prefix, manifest): (_, Self) = header::decode(FileKind::Manifest, bytes, MAX_DOCUMENT_BYTES)?;
-        whole("the manifest", bytes, &prefix)?;
+    pub fn decode(bytes: &[u8], keys: Option<&Keyring>) -> Result<(Prefix, Self), Fault> {
+        let (prefix, mut manifest): (_, Self) =
+            header::decode(FileKind::Manifest, bytes, MAX_DOCUMENT_BYTES)?;
+        whole(WHAT, bytes, &prefix)?;
         if prefix.number != manifest.generation.0 {
             let what = "the manifest's header has another number than the manifest";
             return Err(Fault::Meaning { what });
         }
-        manifest.check()?;
+        match (prefix.is_encrypted(), keys) {
+            (false, None) => manifest.check()?,
+            (false, Some(_)) => return Err(Fault::Unsealed { what: WHAT }),
+            (true, keys) => {
+                let sealed = take_sealed(&mut manifest.extensions, WHAT)?;
+                let (true, Some(sealed)) = (manifest.hides_all(), sealed) else {
+                    return Err(Fault::Unsealed { what: WHAT });
+                };
+                let Some(keys) = keys else {
+                    manifest.check_files()?;
+                    return Ok((prefix, manifest));
+                };
+                let number = manifest.generation.0;
+                let bound =
+                    header::encode_with(FileKind::Manifest, prefix.log_id, number, ENCRYPTED, &manifest)?;
+                let hidden: Hidden = codec::from_bytes(&sealed.open(WHAT, keys, &bound)?)?;
+                (manifest.markers, manifest.gone) = (hidden.markers, hidden.gone);
+                manifest.sources = hidden.sources;
+                manifest.check()?;
+            }
+        }
         Ok((prefix, manifest))
+    }
+
+    /// As it stands in the file of an encrypted log.
+    fn in_the_clear(&self) -> Self {
+        Self { markers: Vec::new(), gone: Vec::new(), sources: Vec::new(), ..self.clone() }
+    }
+
+    fn hides_all(&self) -> bool {
+        self.markers.is_empty() && self.gone.is_empty() && self.sources.is_empty()
     }
 
     /// That it does not contradict itself.
@@ -182,6 +233,23 @@ impl Manifest {
     /// # Errors
     /// [`Fault::Meaning`].
     pub fn check(&self) -> Result<(), Fault> {
+        self.check_files()?;
+        let wrong = |what: &'static str| Err(Fault::Meaning { what });
+        let mut known: Option<&Marker> = None;
+        for marker in &self.markers {
+            if known.is_some_and(|known| marker.id <= known.id || marker.seq < known.seq) {
+                return wrong("the markers that the manifest lists do not ascend");
+            }
+            if marker.id >= self.next_marker {
+                return wrong("the manifest lists a marker with a number that was not given yet");
+            }
+            known = Some(marker);
+        }
+        self.check_chain()
+    }
+
+    /// What can be told of its files without its markers.
+    fn check_files(&self) -> Result<(), Fault> {
         let wrong = |what: &'static str| Err(Fault::Meaning { what });
         let mut named = HashSet::new();
         let snapshots = self.snapshots.iter().map(|snapshot| snapshot.id);
@@ -223,18 +291,7 @@ impl Manifest {
             }
             before = Some(segment);
         }
-        self.check_snapshots()?;
-        let mut known: Option<&Marker> = None;
-        for marker in &self.markers {
-            if known.is_some_and(|known| marker.id <= known.id || marker.seq < known.seq) {
-                return wrong("the markers that the manifest lists do not ascend");
-            }
-            if marker.id >= self.next_marker {
-                return wrong("the manifest lists a marker with a number that was not given yet");
-            }
-            known = Some(marker);
-        }
-        self.check_chain()
+        self.check_snapshots()
     }
 
     /// That every marker that there ever was is listed or has left its stub.
@@ -332,27 +389,70 @@ pub struct Current {
 /// Longest CURRENT.
 pub const MAX_CURRENT_BYTES: usize = 4096;
 
+/// CURRENT in an encrypted log.
+#[derive(Serialize, Deserialize)]
+struct Authenticated {
+    current: Current,
+    /// Seals nothing; it is there to be bound to the rest.
+    proof: Sealed,
+}
+
 impl Current {
     /// Names a manifest with these bytes.
     pub fn naming(generation: Generation, manifest: &[u8]) -> Self {
         Self { generation, length: len_u64(manifest.len()), crc: manifest_crc(manifest) }
     }
 
-    /// The file's bytes.
+    /// The file's bytes; authenticated, if the log is encrypted.
     ///
     /// # Errors
     /// If it does not encode.
-    pub fn encode(&self, log_id: LogId) -> Result<Vec<u8>, DecodeError> {
-        header::encode(FileKind::Current, log_id, self.generation.0, self)
+    pub fn encode(&self, log_id: LogId, sealing: Option<Sealing<'_>>) -> Result<Vec<u8>, Fault> {
+        let number = self.generation.0;
+        let Some(sealing) = sealing else {
+            return Ok(header::encode(FileKind::Current, log_id, number, self)?);
+        };
+        let proof = sealing.whole(&self.bound(log_id)?, &[])?;
+        let body = Authenticated { current: *self, proof };
+        Ok(header::encode_with(FileKind::Current, log_id, number, ENCRYPTED, &body)?)
+    }
+
+    /// As it is read by somebody who has no key to an encrypted log, and looks at no proof: for a copy that has no CURRENT.
+    ///
+    /// # Errors
+    /// If it does not encode.
+    pub(crate) fn encode_unproven(&self, log_id: LogId) -> Result<Vec<u8>, DecodeError> {
+        let proof = Sealed { head: SealHead { key: 0, salt: [0; 32] }, bytes: Vec::new() };
+        let body = Authenticated { current: *self, proof };
+        header::encode_with(FileKind::Current, log_id, self.generation.0, ENCRYPTED, &body)
+    }
+
+    fn bound(&self, log_id: LogId) -> Result<Vec<u8>, DecodeError> {
+        header::encode_with(FileKind::Current, log_id, self.generation.0, ENCRYPTED, self)
     }
 
     /// Reads CURRENT: all of `bytes`.
     ///
     /// # Errors
     /// [`Fault`] if it is not sound.
-    pub fn decode(bytes: &[u8]) -> Result<(Prefix, Self), Fault> {
-        let (prefix, current): (_, Self) = header::decode(FileKind::Current, bytes, MAX_CURRENT_BYTES)?;
-        whole("CURRENT", bytes, &prefix)?;
+    pub fn decode(bytes: &[u8], keys: Option<&Keyring>) -> Result<(Prefix, Self), Fault> {
+        let what = "CURRENT";
+        let prefix = header::prefix(FileKind::Current, bytes, MAX_CURRENT_BYTES)?;
+        let (prefix, current) = if prefix.is_encrypted() {
+            let (prefix, body): (_, Authenticated) =
+                header::decode(FileKind::Current, bytes, MAX_CURRENT_BYTES)?;
+            if let Some(keys) = keys {
+                body.proof.open(what, keys, &body.current.bound(prefix.log_id)?)?;
+            }
+            (prefix, body.current)
+        } else {
+            let decoded = header::decode(FileKind::Current, bytes, MAX_CURRENT_BYTES)?;
+            if keys.is_some() {
+                return Err(Fault::Unsealed { what });
+            }
+            decoded
+        };
+        whole(what, bytes, &prefix)?;
         if prefix.number != current.generation.0 {
             return Err(Fault::Meaning { what: "the header of CURRENT has another number than its body" });
         }
@@ -441,7 +541,9 @@ mod tests {
 
     #[test]
     fn a_segment_that_is_named_twice_is_refused() {
-        let read = |ids: &[u64]| Manifest::decode(&naming(ids, Timestamp(0)).encode(LogId([1; 16])).unwrap());
+        let read = |ids: &[u64]| {
+            Manifest::decode(&naming(ids, Timestamp(0)).encode(LogId([1; 16]), None).unwrap(), None)
+        };
         assert!(read(&[3, 1, 2]).is_ok());
         assert!(matches!(read(&[3, 1, 3]), Err(Fault::Meaning { .. })));
     }
@@ -449,7 +551,7 @@ mod tests {
     #[test]
     fn current_tells_manifests_apart_that_have_one_length() {
         let [one, other] =
-            [64, 65].map(|written| naming(&[], Timestamp(written)).encode(LogId::default()).unwrap());
+            [64, 65].map(|written| naming(&[], Timestamp(written)).encode(LogId::default(), None).unwrap());
         assert_eq!(one.len(), other.len());
         let current = Current::naming(Generation(1), &one);
         current.check(&one).unwrap();

@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod names;
 pub mod records;
 pub mod remote;
+pub mod seal;
 pub mod segment;
 pub mod snapshot;
 mod unzip;
@@ -121,6 +122,24 @@ pub enum Fault {
         /// What cannot be.
         what: &'static str,
     },
+    /// What was sealed does not open, though its checksum is right.
+    #[error("{what} does not open with the log's key: it was changed, moved or made up")]
+    Sealed {
+        /// What.
+        what: &'static str,
+    },
+    /// It is sealed with a key that is not there.
+    #[error("it is sealed with the log's key {key}, which is not there")]
+    NoKey {
+        /// Number of the key.
+        key: u32,
+    },
+    /// It is not sealed, and the log is encrypted.
+    #[error("{what} is not sealed, and this is an encrypted log")]
+    Unsealed {
+        /// What.
+        what: &'static str,
+    },
     /// They do not decode.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -157,6 +176,9 @@ impl Fault {
             Self::Sequence { .. } => "sequence",
             Self::Length { .. } => "length",
             Self::Meaning { .. } => "meaning",
+            Self::Sealed { .. } => "sealed",
+            Self::NoKey { .. } => "no-key",
+            Self::Unsealed { .. } => "unsealed",
             Self::Decode(_) => "encoding",
             Self::Inconsistent(_) => "inconsistent",
         }

@@ -12,6 +12,8 @@ pub const CURRENT: &str = "CURRENT";
 pub const CHECKS: &str = "checks.json";
 /// Where the log was pushed to and how far: no part of the log.
 pub const REMOTES: &str = "remotes.json";
+/// The keys of an encrypted log, wrapped for those who may have them.
+pub const KEYS: &str = "keys.json";
 /// There while a clone or a pull brings files: segments that the manifest does not name are what it has brought so far.
 pub const FETCHING: &str = "fetching";
 /// What other processes ask of a live writer.
@@ -60,7 +62,7 @@ pub fn parse(name: &str) -> Option<FileName> {
     if name.ends_with(TMP_SUFFIX) {
         return Some(FileName::Tmp);
     }
-    if [CONFIG, LOCK, CURRENT, CHECKS, REMOTES, FETCHING, REQUESTS, TRASH].contains(&name) {
+    if [CONFIG, LOCK, CURRENT, CHECKS, REMOTES, KEYS, FETCHING, REQUESTS, TRASH].contains(&name) {
         return Some(FileName::Fixed);
     }
     let number = |prefix: &str, build: fn(u64) -> String| {

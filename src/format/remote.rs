@@ -17,6 +17,7 @@ use super::Fault;
 use super::header::{self, FileKind};
 use super::manifest::{Manifest, SegmentEnd};
 use super::names;
+use super::seal::Keyring;
 use crate::codec::{DecodeError, MAX_DOCUMENT_BYTES, len_u64};
 use crate::model::position::{Generation, LogId, MarkerId, SegmentId, Seq};
 use crate::model::time::Timestamp;
@@ -28,7 +29,7 @@ pub const PUSHES: &str = "pushes";
 /// Where parts stand.
 pub const PARTS: &str = "parts";
 /// Small files of a log that go along whole, if they are there.
-pub const EXTRAS: &[&str] = &[names::CONFIG];
+pub const EXTRAS: &[&str] = &[names::CONFIG, names::KEYS];
 /// The longest of those.
 pub const MAX_EXTRA_BYTES: usize = 1 << 20;
 /// Longest name that a pusher goes by, in bytes.
@@ -157,11 +158,11 @@ impl RemoteManifest {
         header::encode(FileKind::Remote, log_id, self.number, self)
     }
 
-    /// Reads manifest `number`: all of `bytes`. With the log's id and its manifest.
+    /// Reads manifest `number`: all of `bytes`. With the log's id.
     ///
     /// # Errors
-    /// [`Fault`] if it is not sound in itself, is another one, or does not list the files of the log's manifest.
-    pub fn decode(bytes: &[u8], number: u64) -> Result<(LogId, Self, Manifest), Fault> {
+    /// [`Fault`] if it is not sound in itself, or is another one.
+    pub fn decode(bytes: &[u8], number: u64) -> Result<(LogId, Self), Fault> {
         let (prefix, remote): (_, Self) = header::decode(FileKind::Remote, bytes, MAX_DOCUMENT_BYTES)?;
         if prefix.length != bytes.len() {
             let length = len_u64(prefix.length);
@@ -171,12 +172,25 @@ impl RemoteManifest {
         if prefix.number != number || remote.number != number {
             return Err(Fault::Meaning { what: "the remote manifest has another number than its object" });
         }
-        let (inner, manifest) = Manifest::decode(&remote.manifest)?;
-        if inner.log_id != prefix.log_id {
-            return Err(Fault::ForeignLog { expected: prefix.log_id, found: inner.log_id });
+        Ok((prefix.log_id, remote))
+    }
+
+    /// The log's manifest in it, and whether that is one of an encrypted log. Without the keys it has no markers then.
+    ///
+    /// # Errors
+    /// [`Fault`] if it is not sound, or its files are not those that are listed.
+    pub fn log_manifest(&self, log_id: LogId, keys: Option<&Keyring>) -> Result<(Manifest, bool), Fault> {
+        let (inner, manifest) = Manifest::decode(&self.manifest, keys)?;
+        if inner.log_id != log_id {
+            return Err(Fault::ForeignLog { expected: log_id, found: inner.log_id });
         }
-        remote.check(&manifest)?;
-        Ok((prefix.log_id, remote, manifest))
+        self.check(&manifest)?;
+        Ok((manifest, inner.is_encrypted()))
+    }
+
+    /// One of the small files.
+    pub fn extra(&self, name: &str) -> Option<&[u8]> {
+        self.extras.iter().find(|extra| extra.name == name).map(|extra| extra.bytes.as_slice())
     }
 
     /// Whether the files are those of the log's manifest.

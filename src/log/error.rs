@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
+use super::key_error::KeyError;
 use crate::format::Fault;
 use crate::model::event::Refusal;
 use crate::model::fingerprint::Fingerprint;
@@ -192,6 +193,9 @@ pub enum Error {
     /// The session was closed.
     #[error("the writer was closed")]
     Closed,
+    /// The key to an encrypted log.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A label or tier that cannot be used for a marker.
     #[error("{message}")]
     BadMarker {
@@ -232,6 +236,7 @@ impl Error {
             Self::Declined { .. } => "declined",
             Self::ManifestFull { .. } => "manifest-full",
             Self::Closed => "closed",
+            Self::Key(error) => error.kind(),
             Self::BadMarker { .. } => "bad-marker",
         }
     }
@@ -239,8 +244,11 @@ impl Error {
     /// Whether stored bytes are not what was written.
     pub fn is_damage(&self) -> bool {
         match self {
-            // What a newer version wrote is not damaged.
-            Self::Damage { fault, .. } => !matches!(fault, Fault::Version { .. } | Fault::Features { .. }),
+            // What a newer version wrote is not damaged, nor what is sealed with a key that is not there.
+            Self::Damage { fault, .. } => {
+                !matches!(fault, Fault::Version { .. } | Fault::Features { .. } | Fault::NoKey { .. })
+            }
+            Self::Key(error) => matches!(error, KeyError::KeyFile { .. }),
             Self::Missing { .. } | Self::NewerThanManifest { .. } | Self::Mismatch { .. } => true,
             Self::Poisoned { cause } => cause.is_damage(),
             // Less than the log counts on, as where a remote copy lacks a part.
@@ -271,6 +279,7 @@ impl Error {
             | Self::NoRoom { path, .. }
             | Self::NoAnswer { path, .. } => Some(path),
             Self::Poisoned { cause } => cause.path(),
+            Self::Key(error) => error.path(),
             _ => None,
         }
     }
@@ -290,6 +299,10 @@ impl Error {
             Self::Damage { fault: Fault::Version { .. } | Fault::Features { .. }, .. } | Self::ReadOnly { .. } => {
                 "use a newer snaplog".to_owned()
             }
+            Self::Damage { fault: Fault::NoKey { .. }, .. } => {
+                "its keys were changed meanwhile, or keys.json is an older one: open the log again".to_owned()
+            }
+            Self::Key(error) => return error.hint().map(str::to_owned),
             Self::Damage { .. } | Self::Mismatch { .. } => {
                 "`snaplog verify` lists every damaged place and the markers that are still good; \
                  `snaplog restore --to <one of those>` works"

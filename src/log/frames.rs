@@ -11,12 +11,13 @@ use crate::format::Fault;
 use crate::format::frame::{self, Expect, FrameHeader, FrameType, HEADER_BYTES, MAGIC};
 use crate::format::header::{FileKind, MAX_SEGMENT_HEADER_BYTES, PREFIX_BYTES, Prefix};
 use crate::format::manifest::Manifest;
+use crate::format::seal::Lock;
 use crate::format::segment::{SegmentHead, header_crc};
 use crate::format::{header, names};
 use crate::model::marker::{GraphKind, Marker};
 use crate::model::position::{LogId, SegmentId, Seq};
 use crate::model::time::Timestamp;
-use crate::storage::{ReadFile, Storage};
+use crate::storage::{self, ReadFile, Storage};
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -35,6 +36,8 @@ pub(crate) struct Segment {
     pub(crate) head_crc: u32,
     /// Bytes that the file has; what is appended later is not looked at.
     pub(crate) file_len: u64,
+    /// How its payloads are read.
+    pub(crate) lock: Arc<Lock>,
     file: Arc<dyn ReadFile>,
 }
 
@@ -84,7 +87,9 @@ impl Segment {
         let bytes = read(prefix.length)?;
         let (prefix, head) = SegmentHead::decode(&bytes).map_err(damage)?;
         let head_crc = header_crc(&bytes);
-        Ok(Self { id, name: name.to_owned(), path, prefix, head, head_crc, file_len, file: Arc::from(file) })
+        let lock = Lock::of(&head.encryption, &bytes, storage::ring(storage)).map_err(damage)?;
+        let (name, lock, file) = (name.to_owned(), Arc::new(lock), Arc::from(file));
+        Ok(Self { id, name, path, prefix, head, head_crc, file_len, lock, file })
     }
 
     /// Opens a file of which no header can be read, by the tag that most of its frames have; `None` if it has no frame.
@@ -117,6 +122,7 @@ impl Segment {
             },
             head_crc: 0,
             file_len,
+            lock: Arc::new(Lock::None),
             file: Arc::from(file),
         };
         let mut tags: HashMap<u64, u64> = HashMap::new();
@@ -148,20 +154,21 @@ impl Segment {
             buffer: Vec::new(),
             buffer_at: 0,
             unpacked: Vec::new(),
+            lock: Arc::clone(&self.lock),
             sealed: false,
         }
     }
 
     /// The payload of the frame at `offset`, which was read before and has this header.
     pub(crate) fn payload(&self, offset: u64, header: &FrameHeader) -> Result<Vec<u8>> {
-        let mut stored = vec![0; usize::try_from(header.stored_len).unwrap_or(usize::MAX)];
-        let at = offset.saturating_add(len_u64(HEADER_BYTES));
-        self.file.read_exact_at(at, &mut stored).map_err(Error::io("read", self.path.clone()))?;
-        frame::check_payload(header, &stored).map_err(|fault| self.damage(offset, fault))?;
-        if header.compressed {
-            return frame::decompress(header, &stored).map_err(|fault| self.damage(offset, fault));
-        }
-        Ok(stored)
+        let stored = usize::try_from(header.stored_len).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; stored.saturating_add(HEADER_BYTES)];
+        self.file.read_exact_at(offset, &mut bytes).map_err(Error::io("read", self.path.clone()))?;
+        let (head, stored) = bytes.split_at_checked(HEADER_BYTES).unwrap_or_default();
+        frame::check_payload(header, stored).map_err(|fault| self.damage(offset, fault))?;
+        let unpacked =
+            unpack(&self.lock, header, head, offset, stored).map_err(|fault| self.damage(offset, fault))?;
+        Ok(unpacked.unwrap_or_else(|| stored.to_vec()))
     }
 
     /// The header at `offset`, if one of this segment stands there and is sound, whatever its payload is.
@@ -234,8 +241,9 @@ pub(crate) struct Frames {
     pub(crate) expect: Expect,
     buffer: Vec<u8>,
     buffer_at: u64,
-    /// The payload of the last frame, if it was compressed.
+    /// The payload of the last frame, if it was compressed or sealed.
     unpacked: Vec<u8>,
+    lock: Arc<Lock>,
     sealed: bool,
 }
 
@@ -267,25 +275,32 @@ impl Frames {
             let fault = Fault::Truncated { what: "a frame", needed: header.frame_len(), have: left };
             return Ok(Step::Bad { offset, fault });
         }
-        let stored = usize::try_from(header.stored_len).unwrap_or(usize::MAX);
-        let payload_at = offset.saturating_add(len_u64(HEADER_BYTES));
-        if let Err(fault) = frame::check_payload(&header, self.bytes(payload_at, stored)?) {
-            return Ok(Step::Bad { offset, fault });
-        }
-        let note = matches!(header.frame_type, FrameType::SyncNote | FrameType::Seal);
-        if note && let Err(fault) = check_note(&header, self.bytes(payload_at, stored)?) {
-            return Ok(Step::Bad { offset, fault });
-        }
-        if header.compressed {
-            match frame::decompress(&header, self.bytes(payload_at, stored)?) {
-                Ok(unpacked) => self.unpacked = unpacked,
-                Err(fault) => return Ok(Step::Bad { offset, fault }),
-            }
-        }
+        let lock = Arc::clone(&self.lock);
+        let length = usize::try_from(header.frame_len()).unwrap_or(usize::MAX);
+        let (head, stored) = self.bytes(offset, length)?.split_at_checked(HEADER_BYTES).unwrap_or_default();
+        let unpacked = frame::check_payload(&header, stored)
+            .and_then(|()| unpack(&lock, &header, head, offset, stored))
+            .and_then(|unpacked| {
+                let note = matches!(header.frame_type, FrameType::SyncNote | FrameType::Seal);
+                if note && !lock.is_shut() {
+                    check_note(&header, unpacked.as_deref().unwrap_or(stored))?;
+                }
+                Ok(unpacked)
+            });
+        let unpacked = match unpacked {
+            Ok(unpacked) => unpacked,
+            Err(fault) => return Ok(Step::Bad { offset, fault }),
+        };
         self.expect = expect;
         self.offset = offset.saturating_add(header.frame_len());
         self.sealed = header.frame_type == FrameType::Seal;
-        let payload = if header.compressed { &self.unpacked } else { self.bytes(payload_at, stored)? };
+        let payload = match unpacked {
+            Some(unpacked) => {
+                self.unpacked = unpacked;
+                &self.unpacked
+            }
+            None => self.bytes(offset, length)?.get(HEADER_BYTES..).unwrap_or_default(),
+        };
         Ok(Step::Frame { offset, header, payload })
     }
 
@@ -352,6 +367,33 @@ impl Frames {
     }
 }
 
+/// The payload of a frame that is sealed or compressed; `None` if it stands there as it is. Of one that is sealed, and
+/// whose key is not there, nothing: its checksum is all that can be looked at.
+fn unpack(
+    lock: &Lock,
+    header: &FrameHeader,
+    head: &[u8],
+    offset: u64,
+    stored: &[u8],
+) -> std::result::Result<Option<Vec<u8>>, Fault> {
+    let opened = match lock {
+        _ if header.sealed == matches!(lock, Lock::None) => {
+            return Err(if header.sealed {
+                Fault::Meaning { what: "a frame is sealed in a segment that is not" }
+            } else {
+                Fault::Unsealed { what: "the payload of a frame" }
+            });
+        }
+        Lock::None => None,
+        Lock::Shut { .. } => return Ok(Some(Vec::new())),
+        Lock::Open(seal) => Some(frame::open(seal, head, offset, stored)?),
+    };
+    if header.compressed {
+        return frame::decompress(header, opened.as_deref().unwrap_or(stored)).map(Some);
+    }
+    Ok(opened)
+}
+
 /// That the payload of a sync note or a seal is the number of the last event, and nothing else.
 fn check_note(header: &FrameHeader, payload: &[u8]) -> std::result::Result<(), Fault> {
     let mut decoder = Decoder::new(payload);
@@ -410,7 +452,7 @@ pub(crate) fn examine_tail(segment: &Segment) -> Result<Tail> {
     loop {
         let (offset, header) = match frames.step()? {
             Step::Frame { offset, header, payload } => {
-                if header.frame_type == FrameType::Marker {
+                if header.frame_type == FrameType::Marker && !segment.lock.is_shut() {
                     match codec::from_bytes::<Marker>(payload) {
                         Ok(marker) if marker.time != header.time => {
                             damage = Some((offset, Fault::Meaning { what: MARKER_TIME }));

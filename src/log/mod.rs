@@ -8,6 +8,13 @@ mod environment;
 mod error;
 mod frames;
 mod growth;
+#[cfg(feature = "encryption")]
+mod identities;
+mod key_error;
+#[cfg(feature = "encryption")]
+mod key_file;
+#[cfg(feature = "encryption")]
+mod keys;
 mod reader;
 mod replay;
 mod requests;
@@ -28,9 +35,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use compaction::Maintained;
+#[cfg(feature = "encryption")]
+pub(crate) use compaction::reseal;
 pub(crate) use compaction::{prove, prove_rows};
 pub use environment::{Environment, FixedEnvironment, SystemEnvironment};
 pub use error::{Error, Result};
+#[cfg(feature = "encryption")]
+pub use identities::passphrase_of;
+pub use key_error::KeyError;
+#[cfg(feature = "encryption")]
+pub use keys::{Holder, Identities, Recipients, new_identity, unlock_storage};
 pub use reader::{PlannedRead, Reader, Restored, SegmentInfo};
 pub(crate) use snapshot::SnapshotFile;
 pub use stream::{StateAttrs, StateRow, StateStream};
@@ -41,7 +55,7 @@ pub(crate) use frames::{Segment, Step, highest_claim};
 pub(crate) use growth::Growth;
 pub(crate) use reader::check_marker;
 pub(crate) use replay::{Place, Replay, Until, Visitor};
-pub(crate) use store::{end_fetching, load, swap};
+pub(crate) use store::{InForce, end_fetching, load, load_shut, swap};
 pub(crate) use strays::{check as check_strays, find as find_strays};
 pub(crate) use tally::Tally;
 pub(crate) use view::{Piece, View};
@@ -66,6 +80,7 @@ pub struct Log {
     environment: Arc<dyn Environment>,
     id: LogId,
     kind: GraphKind,
+    encrypted: bool,
 }
 
 impl Log {
@@ -89,6 +104,23 @@ impl Log {
         kind: GraphKind,
         config: &str,
     ) -> Result<Self> {
+        Self::init_with(storage, environment, kind, config, &|storage, _| {
+            // An encrypted one was here, or was about to be.
+            if storage.open(names::KEYS).is_ok() {
+                return Err(Error::NotEmpty { path: storage.location("") });
+            }
+            Ok(storage)
+        })
+    }
+
+    /// Makes a log in what `prepare` makes of the storage, once it is known that it may become one.
+    fn init_with(
+        storage: Arc<dyn Storage>,
+        environment: Arc<dyn Environment>,
+        kind: GraphKind,
+        config: &str,
+        prepare: &dyn Fn(Arc<dyn Storage>, LogId) -> Result<Arc<dyn Storage>>,
+    ) -> Result<Self> {
         parse_config(storage.as_ref(), config)?;
         let path = storage.location("");
         storage.create_dir("").map_err(Error::io("create", path.clone()))?;
@@ -97,7 +129,7 @@ impl Log {
         }
         let lock = storage.lock(&environment.owner()).map_err(Error::io("lock", path.clone()))?;
         let LockAttempt::Held(_lock) = lock else { return Err(Error::AlreadyALog { path }) };
-        match store::load(storage.as_ref()) {
+        match store::load_shut(storage.as_ref()) {
             Err(Error::NotALog { .. }) => {}
             Ok(_) => return Err(Error::AlreadyALog { path }),
             Err(error) => return Err(error),
@@ -130,9 +162,11 @@ impl Log {
             extensions: Vec::new(),
         };
         let id = LogId(environment.random());
+        let storage = prepare(storage, id)?;
+        let encrypted = storage.keys().is_some();
         // CURRENT comes last: until it is there, the directory is no log.
         store::swap(storage.as_ref(), id, None, manifest)?;
-        Ok(Self { storage, environment, id, kind })
+        Ok(Self { storage, environment, id, kind, encrypted })
     }
 
     /// Opens a log.
@@ -148,13 +182,23 @@ impl Log {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_in(storage: Arc<dyn Storage>, environment: Arc<dyn Environment>) -> Result<Self> {
-        let in_force = store::load(storage.as_ref())?;
-        Ok(Self { storage, environment, id: in_force.log_id, kind: in_force.manifest.kind })
+        let InForce { log_id: id, manifest, encrypted, .. } = store::load_shut(storage.as_ref())?;
+        Ok(Self { storage, environment, id, kind: manifest.kind, encrypted })
     }
 
     /// The log's id: random, in the header of each of its files.
     pub fn id(&self) -> LogId {
         self.id
+    }
+
+    /// Whether the log is encrypted, and was not unlocked.
+    pub fn is_shut(&self) -> bool {
+        self.encrypted && self.storage.keys().is_none()
+    }
+
+    /// Whether the log is encrypted. If it is, nothing but `verify` up to its checksums works before it is unlocked.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
     }
 
     /// What kind of graph the log holds.
@@ -308,8 +352,8 @@ impl Log {
         options: CompactOptions,
         stop: Option<Arc<AtomicBool>>,
     ) -> Result<Maintained> {
-        let CompactOptions { retention, now, thorough } = options;
-        let wish = Wish { retention, now, thorough };
+        let CompactOptions { retention, now, thorough, rekey } = options;
+        let wish = Wish { retention, now, thorough, rekey };
         let request = Request::Compact { wish };
         match self.as_custodian_until(&request, stop, |host| compaction::maintain(host, wish))? {
             Outcome::Own(done) | Outcome::Answer(Answer::Maintained { done }) => Ok(done),
@@ -378,6 +422,7 @@ impl Log {
 
 /// What [`Log::compact`] is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four things that can be wished for, in any mix")]
 pub struct CompactOptions {
     /// First drop the markers that retention does not keep.
     pub retention: bool,
@@ -385,6 +430,8 @@ pub struct CompactOptions {
     pub now: bool,
     /// Merge all that can be merged, not only what is worth the writing.
     pub thorough: bool,
+    /// In an encrypted log: rewrite what is sealed with an older key than the newest.
+    pub rekey: bool,
 }
 
 enum Outcome<T> {
@@ -402,6 +449,26 @@ fn declined(answer: &Answer) -> Error {
         | Answer::Maintained { .. } => "its answer does not fit the request".to_owned(),
     };
     Error::Declined { message }
+}
+
+/// A new log for those who can open the one in `from`: encrypted if that is.
+pub(crate) fn init_like(
+    from: &dyn Storage,
+    storage: Arc<dyn Storage>,
+    environment: Arc<dyn Environment>,
+    kind: GraphKind,
+    config: &str,
+) -> Result<Log> {
+    #[cfg(feature = "encryption")]
+    if from.keys().is_some() {
+        let recipients = keys::recipients_of(from)?;
+        return Log::init_encrypted_in(storage, environment, kind, config, recipients);
+    }
+    // No file of an encrypted log is ever read into one that is not.
+    if from.open(names::KEYS).is_ok() {
+        return Err(KeyError::Shut { path: from.location("") }.into());
+    }
+    Log::init_in(storage, environment, kind, config)
 }
 
 fn parse_config(storage: &dyn Storage, text: &str) -> Result<Config> {

@@ -1,22 +1,27 @@
 //! What other processes ask of a live writer, through files in `requests/`.
 //!
-//! A request is a file `<name>.req`, its answer `<name>.ans`; both are JSON and appear whole, by a rename. The writer
+//! A request is a file `<name>.req`, its answer `<name>.ans`; both are JSON, sealed in an encrypted log, and appear whole, by a rename. The writer
 //! removes the request when it has answered, the process that asked removes the answer.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::compaction::{Maintained, Wish};
 use super::environment::Environment;
 use super::error::{Error, Result};
 use super::writer::MarkOptions;
+use crate::codec;
+use crate::format::Fault;
 use crate::format::names::REQUESTS;
+use crate::format::seal::Sealed;
 use crate::model::marker::Marker;
 use crate::model::position::MarkerId;
 use crate::model::time::Timestamp;
-use crate::storage::{Storage, read_all, write_new};
+use crate::storage::{self, Storage, read_all, write_new};
 
 /// Longest request or answer.
 const MAX_BYTES: usize = 1 << 20;
@@ -112,7 +117,7 @@ pub(crate) fn ask(
     let failed = |action: &'static str, name: &str| Error::io(action, storage.location(name));
     storage.create_dir(REQUESTS).map_err(failed("create", REQUESTS))?;
     let asked = Asked { at: environment.now(), request: request.clone() };
-    let bytes = serde_json::to_vec(&asked)
+    let bytes = encode(storage, &question, &asked)
         .map_err(|e| Error::Declined { message: format!("the request cannot be written: {e}") })?;
     write_new(storage, &question, &bytes).map_err(failed("write", &question))?;
     let no_answer = || Error::NoAnswer {
@@ -126,7 +131,7 @@ pub(crate) fn ask(
         match read_all(storage, &reply, MAX_BYTES) {
             Ok(bytes) => {
                 let _ = storage.remove(&reply);
-                match serde_json::from_slice(&bytes) {
+                match decode(storage, &reply, &bytes) {
                     Ok(Answer::Working) => begun = true,
                     Ok(answer) => return Ok(Some(answer)),
                     Err(e) => {
@@ -180,7 +185,7 @@ pub(crate) fn pending(
             let path = format!("{REQUESTS}/{name}");
             match read_all(storage, &path, MAX_BYTES) {
                 Ok(bytes) => {
-                    let request = serde_json::from_slice::<Asked>(&bytes)
+                    let request = decode::<Asked>(storage, &path, &bytes)
                         .map_err(|e| format!("the request cannot be read: {e}"))
                         .and_then(|asked| {
                             if now > asked.at.plus_micros(STALE_MICROS) {
@@ -200,9 +205,38 @@ pub(crate) fn pending(
 
 /// Writes an answer to the request in the file `name`.
 pub(crate) fn reply(storage: &dyn Storage, name: &str, answer: &Answer) -> std::io::Result<()> {
-    let bytes = serde_json::to_vec(answer).map_err(std::io::Error::other)?;
-    let stem = name.strip_suffix(".req").unwrap_or(name);
-    write_new(storage, &format!("{stem}.ans"), &bytes)
+    let name = format!("{}.ans", name.strip_suffix(".req").unwrap_or(name));
+    let bytes = encode(storage, &name, answer).map_err(std::io::Error::other)?;
+    write_new(storage, &name, &bytes)
+}
+
+/// A request or an answer as it stands in the file `name`: labels are in it, so in an encrypted log it is sealed.
+fn encode(
+    storage: &dyn Storage,
+    name: &str,
+    document: &impl Serialize,
+) -> std::result::Result<Vec<u8>, String> {
+    let bytes = serde_json::to_vec(document).map_err(|e| e.to_string())?;
+    let Some(sealing) = storage::sealing(storage) else { return Ok(bytes) };
+    let sealed = sealing.whole(name.as_bytes(), &bytes).map_err(|e| e.to_string())?;
+    codec::to_bytes(&sealed).map_err(|e| e.to_string())
+}
+
+/// Reads what [`encode`] wrote.
+fn decode<T: DeserializeOwned>(
+    storage: &dyn Storage,
+    name: &str,
+    bytes: &[u8],
+) -> std::result::Result<T, String> {
+    let opened = match storage::ring(storage) {
+        None => Cow::Borrowed(bytes),
+        Some(keys) => codec::from_bytes::<Sealed>(bytes)
+            .map_err(Fault::Decode)
+            .and_then(|sealed| sealed.open("it", keys, name.as_bytes()))
+            .map_err(|e| e.to_string())?
+            .into(),
+    };
+    serde_json::from_slice(&opened).map_err(|e| e.to_string())
 }
 
 /// Answers the request in the file `name`, which goes.

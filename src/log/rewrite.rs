@@ -18,21 +18,23 @@ use crate::format::frame::{self, FrameType, Link};
 use crate::format::manifest::{SegmentEnd, SegmentEntry};
 use crate::format::names;
 use crate::format::records::{Item, PayloadDecoder, PayloadEncoder, advance};
+use crate::format::seal::{FileSeal, SealHead, TAG_BYTES};
 use crate::format::segment::{SegmentHead, header_crc};
 use crate::model::marker::{Marker, Ordinals};
 use crate::model::position::{SegmentId, Seq};
 use crate::model::time::Timestamp;
-use crate::storage::WriteFile;
+use crate::storage::{Keys, Storage, WriteFile};
 
 /// A frame is closed when its payload reaches this.
 const FRAME_BYTES: usize = 256 << 10;
 /// How much is handed to the file at once.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// Writes the events of the segment `file` that come after `after` into a new segment `id`, at a zstd level. It is synced,
-/// read back and compared, and has its name, durable. No manifest names it yet: that is the entry that is returned.
+/// Writes the events of the segment `file` that come after `after` into a new segment `id` in `dest`, at a zstd level (0: not
+/// compressed). It is synced, read back and compared, and has its name, durable. No manifest names it yet: that is the entry that is returned.
 pub(crate) fn rewrite(
     view: &View,
+    dest: &dyn Storage,
     file: SegmentId,
     after: Seq,
     id: SegmentId,
@@ -56,7 +58,9 @@ pub(crate) fn rewrite(
 
     let name = names::events(id);
     let tmp = format!("{name}{}", names::TMP_SUFFIX);
-    let path = storage.location(&tmp);
+    let path = dest.location(&tmp);
+    let encode = |e| Error::Damage { path: path.clone(), offset: None, fault: Fault::Decode(e) };
+    let sealing = dest.keys().map(Keys::begin);
     let random = environment.random();
     let head = SegmentHead {
         created: environment.now(),
@@ -67,18 +71,19 @@ pub(crate) fn rewrite(
         adopts: entry.adopts,
         rewrites: Some(adopted),
         writer: source.head.writer.clone(),
-        encryption: Vec::new(),
+        encryption: sealing.as_ref().map_or_else(|| Ok(Vec::new()), SealHead::encode).map_err(encode)?,
         extensions: Vec::new(),
     };
-    let bytes = head.encode(view.in_force.log_id, id).map_err(|e| Error::Damage {
-        path: path.clone(),
-        offset: None,
-        fault: Fault::Decode(e),
-    })?;
+    let bytes = head.encode(view.in_force.log_id, id).map_err(encode)?;
+    let seal = sealing.zip(dest.keys()).map(|(head, keys)| keys.ring().seal(&head, &bytes));
+    let seal = seal.transpose().map_err(|fault| Error::Damage { path: path.clone(), offset: None, fault })?;
     let mut out = Rewriter {
         path: path.clone(),
-        file: storage.create(&tmp).map_err(Error::io("create", path.clone()))?,
-        link: Link { tag: head.tag, previous: header_crc(&bytes), synced: 0 },
+        file: dest.create(&tmp).map_err(Error::io("create", path.clone()))?,
+        tag: head.tag,
+        seal,
+        previous: header_crc(&bytes),
+        synced: 0,
         offset: 0,
         raw_bytes: len_u64(bytes.len()),
         buffer: bytes,
@@ -91,7 +96,7 @@ pub(crate) fn rewrite(
     let written = pass(&source, end.length, after, &listed, |place| out.take(place))
         .and_then(|digest| out.finish(end.time).map(|end| (digest, end)));
     let proven = written.and_then(|(digest, new_end)| {
-        let copy = Segment::open_as(storage, id, &tmp)?;
+        let copy = Segment::open_as(dest, id, &tmp)?;
         let again = pass(&copy, new_end.length, after, &listed, |_| Ok(()))?;
         if again == digest && new_end.next_seq == end.next_seq {
             return Ok(new_end);
@@ -102,12 +107,12 @@ pub(crate) fn rewrite(
         Ok(new_end) => new_end,
         Err(error) => {
             // One that stays is removed by the next session.
-            let _ = storage.remove(&tmp);
+            let _ = dest.remove(&tmp);
             return Err(error);
         }
     };
-    storage.rename(&tmp, &name).map_err(Error::io("rename", path))?;
-    storage.sync_dir("").map_err(Error::io("sync", storage.location("")))?;
+    dest.rename(&tmp, &name).map_err(Error::io("rename", path))?;
+    dest.sync_dir("").map_err(Error::io("sync", dest.location("")))?;
     Ok(SegmentEntry {
         id,
         first_seq: head.first_seq,
@@ -238,7 +243,13 @@ struct Group {
 struct Rewriter {
     path: String,
     file: Box<dyn WriteFile>,
-    link: Link,
+    tag: u64,
+    /// What seals its payloads, in an encrypted log.
+    seal: Option<FileSeal>,
+    /// Chain value after the last frame.
+    previous: u32,
+    /// Offset up to which it is durable.
+    synced: u64,
     /// Bytes that were handed to the file.
     offset: u64,
     /// What the file would have if nothing were compressed.
@@ -299,15 +310,19 @@ impl Rewriter {
     }
 
     fn push(&mut self, frame_type: FrameType, events: u32, time: Timestamp, payload: &[u8]) -> Result<()> {
-        let (link, next_seq) = (self.link, self.next_seq);
-        let encoded = if frame_type == FrameType::Events {
+        let next_seq = self.next_seq;
+        let offset = self.offset.saturating_add(len_u64(self.buffer.len()));
+        let Self { tag, previous, synced, .. } = *self;
+        let link = Link { tag, previous, synced, offset, seal: self.seal.as_ref() };
+        let encoded = if frame_type == FrameType::Events && self.level > 0 {
             frame::encode_compressed(next_seq, events, time, link, payload, self.level, &mut self.buffer)
         } else {
             frame::encode(frame_type, next_seq, events, time, link, payload, &mut self.buffer)
         };
-        self.link.previous =
+        self.previous =
             encoded.map_err(|fault| Error::Damage { path: self.path.clone(), offset: None, fault })?;
-        let raw = frame::HEADER_BYTES.saturating_add(payload.len());
+        let tag = if self.seal.is_some() { TAG_BYTES } else { 0 };
+        let raw = frame::HEADER_BYTES.saturating_add(payload.len()).saturating_add(tag);
         self.raw_bytes = self.raw_bytes.saturating_add(len_u64(raw));
         if self.buffer.len() >= WRITE_BYTES {
             self.write_out()?;
@@ -327,13 +342,13 @@ impl Rewriter {
         self.close_group()?;
         self.write_out()?;
         self.file.sync().map_err(Error::io("sync", self.path.clone()))?;
-        self.link.synced = self.offset;
+        self.synced = self.offset;
         let mut payload = Encoder::new();
         payload.u64(self.next_seq.0.saturating_sub(1));
         let time = time.max(self.time);
         self.push(FrameType::Seal, 0, time, payload.as_slice())?;
         self.write_out()?;
         self.file.sync().map_err(Error::io("sync", self.path.clone()))?;
-        Ok(SegmentEnd { length: self.offset, chain: self.link.previous, next_seq: self.next_seq, time })
+        Ok(SegmentEnd { length: self.offset, chain: self.previous, next_seq: self.next_seq, time })
     }
 }

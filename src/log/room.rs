@@ -8,7 +8,7 @@ use crate::codec::MAX_DOCUMENT_BYTES;
 use crate::format::manifest::Manifest;
 use crate::format::names::{self, TMP_SUFFIX, TRASH};
 use crate::model::time::Timestamp;
-use crate::storage::{Storage, read_all};
+use crate::storage::{Storage, read_all, ring};
 
 /// As [`store::reaffirm`]; where there is no room even for that, the trash makes some.
 ///
@@ -54,7 +54,7 @@ fn remove_trash(
             Err(e) => return Err(Error::io("read", storage.location(&name))(e)),
         };
         // What it needs is not known.
-        let Ok((_, manifest)) = Manifest::decode(&bytes) else { return Ok(false) };
+        let Ok((_, manifest)) = Manifest::decode(&bytes, ring(storage)) else { return Ok(false) };
         before.push(manifest);
     }
     let is_trash_of = |manifest: &Manifest, name: &str| manifest.trash.iter().any(|file| file.name == name);

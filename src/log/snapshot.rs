@@ -6,6 +6,7 @@ use super::error::{Error, Result};
 use crate::codec::len_u64;
 use crate::format::header::{FileKind, MAX_SEGMENT_HEADER_BYTES, PREFIX_BYTES, Prefix};
 use crate::format::manifest::{IncrementEntry, SnapshotEntry};
+use crate::format::seal::Lock;
 use crate::format::snapshot::{
     Block, Chunk, Column, DecodedChunk, Footer, Increment, SnapshotHead, TRAILER_BYTES, TRAILER_MAGIC,
     Trailer,
@@ -15,7 +16,7 @@ use crate::model::marker::GraphKind;
 use crate::model::position::LogId;
 use crate::model::row::RowKind;
 use crate::model::time::Timestamp;
-use crate::storage::{ReadFile, Storage};
+use crate::storage::{self, ReadFile, Storage};
 
 /// How much is searched at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -29,6 +30,7 @@ pub(crate) struct SnapshotFile {
     pub(crate) footer: Footer,
     pub(crate) trailer: Trailer,
     pub(crate) file_len: u64,
+    lock: Lock,
     file: Box<dyn ReadFile>,
 }
 
@@ -79,12 +81,14 @@ impl SnapshotFile {
         let prefix =
             header::prefix(FileKind::Snapshot, &opened.read(0, PREFIX_BYTES)?, MAX_SEGMENT_HEADER_BYTES)
                 .map_err(|fault| opened.damage(0, fault))?;
-        let (prefix, head) =
-            SnapshotHead::decode(&opened.read(0, prefix.length)?).map_err(|fault| opened.damage(0, fault))?;
+        let envelope = opened.read(0, prefix.length)?;
+        let (prefix, head) = SnapshotHead::decode(&envelope).map_err(|fault| opened.damage(0, fault))?;
+        let lock = Lock::of(&head.encryption, &envelope, storage::ring(storage));
+        let lock = lock.map_err(|fault| opened.damage(0, fault))?;
         let (trailer, stored) = opened.index()?;
-        let footer = Footer::decode(&trailer, &stored, len_u64(prefix.length))
+        let footer = Footer::decode(&trailer, &stored, len_u64(prefix.length), &lock)
             .map_err(|fault| opened.damage(trailer.footer_offset, fault))?;
-        Ok(opened.into_file(prefix, head, footer, trailer))
+        Ok(opened.into_file(prefix, head, footer, trailer, lock))
     }
 
     /// Opens a file of which no header can be read, by its index, wherever that stands; `number` is that of its name.
@@ -103,15 +107,37 @@ impl SnapshotFile {
             .map_err(|fault| opened.damage(trailer.footer_offset, fault))?;
         let head =
             SnapshotHead { created: Timestamp::MIN, kind, encryption: Vec::new(), extensions: Vec::new() };
-        Ok(opened.into_file(Prefix::unknown(number), head, footer, trailer))
+        Ok(opened.into_file(Prefix::unknown(number), head, footer, trailer, Lock::None))
     }
 
     pub(crate) fn damage(&self, offset: u64, fault: Fault) -> Error {
         Error::Damage { path: self.path.clone(), offset: Some(offset), fault }
     }
 
+    /// The bytes of the block that begins at `offset`, as they were before they were sealed.
+    pub(crate) fn opened(&self, offset: u64, block: &Block) -> Result<Vec<u8>> {
+        let stored = self.block(offset, block)?;
+        let opened = block.open(offset, &stored, &self.lock).map_err(|fault| self.damage(offset, fault))?;
+        Ok(opened.into_owned())
+    }
+
+    /// Compares the blocks of a chunk with their checksums, for which no key is needed.
+    pub(crate) fn check_stored(&self, chunk: &Chunk) -> Result<()> {
+        let mut offset = chunk.offset;
+        for block in &chunk.columns {
+            block.check(&self.block(offset, block)?).map_err(|fault| self.damage(offset, fault))?;
+            offset = offset.saturating_add(u64::from(block.stored));
+        }
+        Ok(())
+    }
+
+    /// Whether what it holds is sealed, and the key is not there.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.lock.is_shut()
+    }
+
     /// The stored bytes of the block that begins at `offset`.
-    pub(crate) fn block(&self, offset: u64, block: &Block) -> Result<Vec<u8>> {
+    fn block(&self, offset: u64, block: &Block) -> Result<Vec<u8>> {
         let len = usize::try_from(block.stored).unwrap_or(usize::MAX);
         let mut bytes = vec![0; len];
         self.file.read_exact_at(offset, &mut bytes).map_err(Error::io("read", self.path.clone()))?;
@@ -132,7 +158,13 @@ impl SnapshotFile {
         &self,
         increment: &Increment,
         chunk: &Chunk,
-        decode: impl Fn(&Chunk, &[&[u8]], GraphKind, &Increment) -> std::result::Result<DecodedChunk, Fault>,
+        decode: impl Fn(
+            &Chunk,
+            &[&[u8]],
+            &Lock,
+            GraphKind,
+            &Increment,
+        ) -> std::result::Result<DecodedChunk, Fault>,
         stamps: bool,
     ) -> Result<DecodedChunk> {
         let mut stored = Vec::with_capacity(chunk.columns.len());
@@ -143,7 +175,8 @@ impl SnapshotFile {
             offset = offset.saturating_add(u64::from(block.stored));
         }
         let blocks: Vec<&[u8]> = stored.iter().map(Vec::as_slice).collect();
-        decode(chunk, &blocks, self.head.kind, increment).map_err(|fault| self.damage(chunk.offset, fault))
+        decode(chunk, &blocks, &self.lock, self.head.kind, increment)
+            .map_err(|fault| self.damage(chunk.offset, fault))
     }
 }
 
@@ -210,8 +243,15 @@ impl Opened {
         Error::Damage { path: self.path.clone(), offset: Some(offset), fault }
     }
 
-    fn into_file(self, prefix: Prefix, head: SnapshotHead, footer: Footer, trailer: Trailer) -> SnapshotFile {
+    fn into_file(
+        self,
+        prefix: Prefix,
+        head: SnapshotHead,
+        footer: Footer,
+        trailer: Trailer,
+        lock: Lock,
+    ) -> SnapshotFile {
         let Self { path, file, file_len } = self;
-        SnapshotFile { path, prefix, head, footer, trailer, file_len, file }
+        SnapshotFile { path, prefix, head, footer, trailer, file_len, lock, file }
     }
 }

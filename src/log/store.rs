@@ -4,26 +4,41 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::error::{Error, Result};
+use super::key_error::KeyError;
 use crate::codec::{MAX_DOCUMENT_BYTES, len_u64};
 use crate::format::Fault;
 use crate::format::header::Prefix;
 use crate::format::manifest::{Current, MAX_CURRENT_BYTES, Manifest};
 use crate::format::names::{self, FileName};
 use crate::model::position::{Generation, LogId, SegmentId};
-use crate::storage::{Storage, read_all, write_new};
+use crate::storage::{Storage, read_all, ring, sealing, write_new};
 
 /// The manifest in force, and which log it is of.
 #[derive(Debug, Clone)]
 pub(crate) struct InForce {
     pub(crate) log_id: LogId,
     pub(crate) manifest: Manifest,
+    /// Whether the log is encrypted.
+    pub(crate) encrypted: bool,
     /// Features of its files that a writer must know and this build does not.
     pub(crate) unknown_read_only: u64,
 }
 
 /// Reads CURRENT and the manifest that it names. Never falls back to another one: the manifest is what makes a
 /// missing file an error.
+///
+/// # Errors
+/// [`KeyError::Shut`] if the log is encrypted and `storage` has no keys; what is the matter with the files.
 pub(crate) fn load(storage: &dyn Storage) -> Result<InForce> {
+    let in_force = load_shut(storage)?;
+    if in_force.encrypted && storage.keys().is_none() {
+        return Err(KeyError::Shut { path: storage.location("") }.into());
+    }
+    Ok(in_force)
+}
+
+/// As [`load`], without the keys too: what can be told without them is there. Markers are not.
+pub(crate) fn load_shut(storage: &dyn Storage) -> Result<InForce> {
     // A writer may replace the manifest and remove the one before last between our two reads.
     let mut attempt = load_once(storage);
     for _ in 0..5 {
@@ -46,8 +61,9 @@ fn load_once(storage: &dyn Storage) -> Result<InForce> {
         }
         Err(source) => return Err(Error::Io { action: "read", path, source }),
     };
+    let keys = ring(storage);
     let damage = |path: &str, fault| Error::Damage { path: path.to_owned(), offset: Some(0), fault };
-    let (current_prefix, current) = Current::decode(&bytes).map_err(|fault| damage(&path, fault))?;
+    let (current_prefix, current) = Current::decode(&bytes, keys).map_err(|fault| damage(&path, fault))?;
 
     let name = names::manifest(current.generation);
     let path = storage.location(&name);
@@ -56,14 +72,22 @@ fn load_once(storage: &dyn Storage) -> Result<InForce> {
         _ => Error::Io { action: "read", path: path.clone(), source },
     })?;
     current.check(&bytes).map_err(|fault| damage(&path, fault))?;
-    let (prefix, manifest) = Manifest::decode(&bytes).map_err(|fault| damage(&path, fault))?;
+    let (prefix, manifest) = Manifest::decode(&bytes, keys).map_err(|fault| damage(&path, fault))?;
     if prefix.log_id != current_prefix.log_id {
         let fault = Fault::ForeignLog { expected: current_prefix.log_id, found: prefix.log_id };
         return Err(damage(&path, fault));
     }
     let unknown = |prefix: &Prefix| if prefix.is_read_only() { prefix.read_only } else { 0 };
     let unknown_read_only = unknown(&prefix) | unknown(&current_prefix);
-    Ok(InForce { log_id: prefix.log_id, manifest, unknown_read_only })
+    let encrypted = prefix.is_encrypted();
+    if encrypted != current_prefix.is_encrypted() {
+        return Err(damage(&path, Fault::Unsealed { what: "the manifest, or CURRENT," }));
+    }
+    // Whoever takes the manifests of an encrypted log away and puts others there does not make it one that is not.
+    if !encrypted && storage.open(names::KEYS).is_ok() {
+        return Err(damage(&path, Fault::Unsealed { what: "the manifest" }));
+    }
+    Ok(InForce { log_id: prefix.log_id, manifest, encrypted, unknown_read_only })
 }
 
 /// What a directory without CURRENT is: no log, an `init` that did not end, or a log that lost its CURRENT.
@@ -147,12 +171,8 @@ pub(crate) fn prepare(
     let (_, generations) = numbers(storage)?;
     let newest = generations.iter().copied().chain(expected).max().unwrap_or_default();
     manifest.generation = newest.next();
-    let encode = |fault| Error::Damage {
-        path: storage.location(names::CURRENT),
-        offset: None,
-        fault: Fault::Decode(fault),
-    };
-    let bytes = manifest.encode(log_id).map_err(encode)?;
+    let encode = |fault| Error::Damage { path: storage.location(names::CURRENT), offset: None, fault };
+    let bytes = manifest.encode(log_id, sealing(storage)).map_err(encode)?;
     // What a reader would refuse is not put in force.
     manifest.check().map_err(|fault| Error::Damage { path: storage.location(""), offset: None, fault })?;
     if bytes.len() > MAX_DOCUMENT_BYTES {
@@ -172,7 +192,8 @@ pub(crate) fn prepare(
         written = write_new(storage, &name, &bytes);
     }
     written.map_err(Error::io("write", storage.location(&name)))?;
-    let current = Current::naming(manifest.generation, &bytes).encode(log_id).map_err(encode)?;
+    let current = Current::naming(manifest.generation, &bytes);
+    let current = current.encode(log_id, sealing(storage)).map_err(encode)?;
     // Two generations are kept.
     let is_old = |old: &Generation| old.next() < manifest.generation && Some(*old) != expected;
     Ok(Prepared { old: generations.into_iter().filter(is_old).collect(), manifest, current })

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::error::{Error, Result};
 use super::frames::{Segment, Tail, examine_tail};
 use super::spans;
-use super::store::{InForce, Shared, load};
+use super::store::{InForce, Shared, load, load_shut};
 use crate::format::Fault;
 use crate::format::names;
 use crate::model::history::Stub;
 use crate::model::marker::Marker;
 use crate::model::position::{MarkerId, SegmentId, Seq};
 use crate::policy::compaction::{Path, cheapest_path};
+use crate::storage::Storage;
 
 /// The part of a segment that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,21 @@ pub(crate) enum TailRule {
 impl View {
     /// Looks at a log as a reader does.
     pub(crate) fn for_reading(storage: Shared) -> Result<Self> {
+        Self::loaded(storage, load)
+    }
+
+    /// As [`for_reading`](Self::for_reading), of an encrypted log without its keys, too: then there are no markers, and
+    /// payloads cannot be opened.
+    pub(crate) fn for_checking(storage: Shared) -> Result<Self> {
+        Self::loaded(storage, load_shut)
+    }
+
+    /// Whether the log is encrypted, and the keys are not there.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.in_force.encrypted && self.storage.keys().is_none()
+    }
+
+    fn loaded(storage: Shared, load: fn(&dyn Storage) -> Result<InForce>) -> Result<Self> {
         let mut in_force = load(storage.as_ref())?;
         loop {
             let generation = in_force.manifest.generation;

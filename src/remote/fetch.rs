@@ -10,13 +10,15 @@ use serde::Serialize;
 use super::bucket::Bucket;
 use super::error::{Error, Result};
 use super::push::base_of;
-use super::read::{self, Content, Pushed};
+use super::read::{self, Content, Pushed, Unlock, without_keys};
 use super::state;
 use crate::codec::len_u64;
+use crate::format::manifest::Manifest;
 use crate::format::names;
 use crate::format::remote::{ObjectDigest, Part};
-use crate::log::{Environment, Error as LogError, Log, View, check_strays, end_fetching, swap};
-use crate::storage::{LockAttempt, LockGuard, Storage, TMP_SUFFIX, write_new};
+use crate::log::{Environment, Error as LogError, KeyError, Log, View, check_strays, end_fetching, swap};
+use crate::model::position::Generation;
+use crate::storage::{LockAttempt, LockGuard, Storage, TMP_SUFFIX, Unlocked, write_new};
 use crate::upkeep::still::closed_manifest;
 
 /// So many files are on their way at once.
@@ -50,9 +52,26 @@ pub struct FetchReport {
 /// # Errors
 /// [`Error::NoLog`]; [`LogError::NotEmpty`] if something else stands there; damage; what the store and the disk say.
 pub fn clone(bucket: &dyn Bucket, dest: &dyn Storage, environment: &dyn Environment) -> Result<FetchReport> {
+    clone_with(bucket, dest, environment, &without_keys)
+}
+
+/// As [`clone`], of a copy that may be encrypted.
+///
+/// # Errors
+/// As [`clone`]; [`KeyError::Shut`]; what `unlock` says.
+pub fn clone_with(
+    bucket: &dyn Bucket,
+    dest: &dyn Storage,
+    environment: &dyn Environment,
+    unlock: Unlock<'_>,
+) -> Result<FetchReport> {
     let address = bucket.location("");
     let path = dest.location("");
-    let pushed = read::newest(bucket, 0)?.ok_or_else(|| Error::NoLog { location: address.clone() })?;
+    let pushed = read::newest(bucket, 0, unlock)?;
+    let pushed = pushed.ok_or_else(|| Error::NoLog { location: address.clone() })?;
+    if pushed.is_shut() {
+        return Err(LogError::from(KeyError::Shut { path: address }).into());
+    }
     dest.create_dir("").map_err(LogError::io("create", path.clone()))?;
     may_be_cloned_into(dest)?;
     let _lock = lock(dest, environment)?;
@@ -68,7 +87,7 @@ pub fn clone(bucket: &dyn Bucket, dest: &dyn Storage, environment: &dyn Environm
     }
     state::change(dest, environment, &address, |known| known.settle(base_of(&pushed)))?;
     dest.sync_dir("").map_err(LogError::io("sync", path))?;
-    let manifest = swap(dest, pushed.log_id, None, pushed.manifest.clone())?;
+    let manifest = put_in_force(dest, &pushed, None)?;
     end_fetching(dest, &manifest)?;
     Ok(report(address, &pushed, fetched))
 }
@@ -79,6 +98,14 @@ pub fn clone(bucket: &dyn Bucket, dest: &dyn Storage, environment: &dyn Environm
 /// # Errors
 /// [`Error::Unrelated`], [`Error::Ahead`]; [`LogError::Locked`] beside a writer; damage; what the store and the disk say.
 pub fn pull(log: &Log, bucket: &dyn Bucket) -> Result<FetchReport> {
+    pull_with(log, bucket, &|_, _| Ok(log.storage().keys().cloned()))
+}
+
+/// As [`pull`], of a copy whose keys may have been changed since.
+///
+/// # Errors
+/// As [`pull`]; what `unlock` says.
+pub fn pull_with(log: &Log, bucket: &dyn Bucket, unlock: Unlock<'_>) -> Result<FetchReport> {
     let address = bucket.location("");
     let (storage, environment) = (log.storage().as_ref(), log.environment());
     let path = storage.location("");
@@ -86,8 +113,8 @@ pub fn pull(log: &Log, bucket: &dyn Bucket) -> Result<FetchReport> {
     let known = state::load(storage, environment)?.remotes.get(&address).cloned().unwrap_or_default();
     let unrelated = || Error::Unrelated { path: path.clone(), location: address.clone() };
     let base = known.base.ok_or_else(unrelated)?;
-    let pushed =
-        read::newest(bucket, base.number)?.ok_or_else(|| Error::NoLog { location: address.clone() })?;
+    let pushed = read::newest(bucket, base.number, unlock)?
+        .ok_or_else(|| Error::NoLog { location: address.clone() })?;
     if pushed.log_id != log.id() {
         let (expected, found) = (log.id(), pushed.log_id);
         return Err(Error::OtherLog { location: address, expected, found });
@@ -120,11 +147,25 @@ pub fn pull(log: &Log, bucket: &dyn Bucket) -> Result<FetchReport> {
     let fetching = Fetching { bucket, dest: storage, trusted };
     let fetched = fetching.files(&pushed.files())?;
     storage.sync_dir("").map_err(LogError::io("sync", path))?;
+    if let Some(keys) = pushed.remote.extra(names::KEYS) {
+        // Before anything that is sealed with a key in it.
+        write_new(storage, names::KEYS, keys)
+            .map_err(LogError::io("write", storage.location(names::KEYS)))?;
+    }
     let before = Some(view.in_force.manifest.generation);
-    let manifest = swap(storage, pushed.log_id, before, pushed.manifest.clone())?;
+    let manifest = put_in_force(storage, &pushed, before)?;
     state::change(storage, environment, &address, |known| known.settle(newest))?;
     end_fetching(storage, &manifest)?;
     Ok(report(address, &pushed, fetched))
+}
+
+/// Puts the manifest of a push in force, sealed with its keys if there are some.
+fn put_in_force(dest: &dyn Storage, pushed: &Pushed, before: Option<Generation>) -> Result<Manifest> {
+    let manifest = pushed.manifest.clone();
+    Ok(match &pushed.keys {
+        Some(keys) => swap(&Unlocked::new(dest, keys.clone()), pushed.log_id, before, manifest)?,
+        None => swap(dest, pushed.log_id, before, manifest)?,
+    })
 }
 
 fn report(remote: String, pushed: &Pushed, (files_fetched, bytes_fetched): (u64, u64)) -> FetchReport {

@@ -25,12 +25,12 @@ mod state;
 pub use bucket::{Bucket, Created, Listed};
 pub use check::verify_listing;
 pub use error::{Error, Result};
-pub use fetch::{FetchReport, clone, pull};
+pub use fetch::{FetchReport, clone, clone_with, pull, pull_with};
 pub use follow::{Followed, Follower};
 pub use following::{Following, Standing};
 pub use memory::{MemoryBucket, RequestFault};
 #[cfg(feature = "remote")]
 pub use object::ObjectBucket;
 pub use push::{PushReport, push};
-pub use read::RemoteLog;
+pub use read::{RemoteLog, Unlock};
 pub use state::{KnownRemote, known_remotes};

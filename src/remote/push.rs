@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::bucket::{Bucket, Created};
 use super::error::{Error, Result};
 use super::parts::{Cut, cut};
-use super::read::{self, Pushed};
+use super::read::{self, Pushed, Unlock};
 use super::state::{self, Base, Known};
 use crate::codec::len_u64;
 use crate::format::manifest::Manifest;
@@ -23,7 +23,7 @@ use crate::format::remote::{
 use crate::format::{Fault, remote};
 use crate::log::{Error as LogError, Log, SnapshotFile, View, load, prove};
 use crate::model::position::{Generation, SegmentId, Seq};
-use crate::storage::read_all;
+use crate::storage::{read_all, sealing};
 use crate::upkeep::still::{closed_manifest, step_through};
 
 /// So many parts are on their way at once.
@@ -129,10 +129,11 @@ impl<'a> Push<'a> {
         let (storage, environment) = (log.storage().as_ref(), log.environment());
         let state = state::load(storage, environment)?;
         let mut known = state.remotes.get(&address).cloned().unwrap_or_default();
-        let mut newest = read::newest(bucket, known.base.map_or(0, |base| base.number))?;
+        let unlock: Unlock<'_> = &|_, _| Ok(storage.keys().cloned());
+        let mut newest = read::newest(bucket, known.base.map_or(0, |base| base.number), unlock)?;
         if newest.is_none() && known.base.is_some() {
             // All that we pushed is gone; somebody else may have begun anew since.
-            newest = read::newest(bucket, 0)?;
+            newest = read::newest(bucket, 0, unlock)?;
         }
         if let Some(pushed) = &newest {
             if pushed.log_id != log.id() {
@@ -179,20 +180,20 @@ impl<'a> Push<'a> {
         manifest.generation = Generation(number);
         let (files, sent) = self.send(&manifest)?;
         let log_id = self.log.id();
-        let encode = |e| self.damage(Fault::Decode(e));
+        let sealing = sealing(self.log.storage().as_ref());
         let remote = RemoteManifest {
             number,
             written: manifest.written,
             epoch: self.epoch,
             owner: self.log.environment().owner(),
             previous: self.newest.as_ref().map(|pushed| pushed.digest),
-            manifest: manifest.encode(log_id).map_err(encode)?,
+            manifest: manifest.encode(log_id, sealing).map_err(|fault| self.damage(fault))?,
             extras,
             files,
         };
         // What would not be read back is not published.
         remote.check(&manifest).map_err(|fault| self.damage(fault))?;
-        let bytes = remote.encode(log_id).map_err(encode)?;
+        let bytes = remote.encode(log_id).map_err(|e| self.damage(Fault::Decode(e)))?;
         let base = Base {
             number,
             digest: ObjectDigest::of(&bytes),
@@ -378,7 +379,7 @@ pub(super) fn publish(log: &Log, bucket: &dyn Bucket, base: Base, bytes: Vec<u8>
     let created = created.map_err(Error::store("create", bucket.location(&object)))?;
     if created == Created::Exists {
         // A request that was repeated on its way, or somebody who was faster.
-        let there = read::fetch(bucket, base.number)?;
+        let there = read::fetch(bucket, base.number, &|_, _| Ok(storage.keys().cloned()))?;
         if there.digest != base.digest {
             let state = state::load(storage, environment)?;
             if state

@@ -15,7 +15,7 @@ use crate::format::remote::{
 use crate::format::{Fault, names};
 use crate::log::{Environment, Log};
 use crate::model::position::{LogId, MarkerId, Seq};
-use crate::storage::{DirEntry, LockAttempt, ReadFile, Storage, WriteFile};
+use crate::storage::{DirEntry, Keys, LockAttempt, ReadFile, Storage, Unlocked, WriteFile};
 
 /// What is fetched at once: small enough for a look at one marker, large enough that the way there does not count.
 const BLOCK_BYTES: u64 = 64 << 10;
@@ -44,6 +44,18 @@ pub(super) struct Pushed {
     /// The next event and the next marker, behind the tails.
     pub(super) next_seq: Seq,
     pub(super) next_marker: MarkerId,
+    /// The keys to it, if it is encrypted and they are there.
+    pub(super) keys: Option<Keys>,
+    pub(super) encrypted: bool,
+}
+
+/// How the keys to an encrypted copy are had: by the log's id, and the key file in the copy, if there is one.
+pub type Unlock<'a> = &'a dyn Fn(LogId, Option<&[u8]>) -> Result<Option<Keys>>;
+
+/// Without any: a copy that is encrypted stays shut.
+#[expect(clippy::unnecessary_wraps, reason = "it stands where others may fail")]
+pub(super) fn without_keys(_: LogId, _: Option<&[u8]>) -> Result<Option<Keys>> {
+    Ok(None)
 }
 
 /// The bytes of a file of a remote copy.
@@ -65,6 +77,11 @@ impl Content {
 }
 
 impl Pushed {
+    /// Whether it is encrypted, and the keys are not there.
+    pub(super) fn is_shut(&self) -> bool {
+        self.encrypted && self.keys.is_none()
+    }
+
     /// All files.
     pub(super) fn files(&self) -> Vec<(String, Content)> {
         let tail_of = |name: &str| match &self.tail {
@@ -79,27 +96,31 @@ impl Pushed {
 }
 
 /// The newest push; `None` if there is none. `from`: no earlier one is the newest.
-pub(super) fn newest(bucket: &dyn Bucket, from: u64) -> Result<Option<Pushed>> {
+pub(super) fn newest(bucket: &dyn Bucket, from: u64, unlock: Unlock<'_>) -> Result<Option<Pushed>> {
     let after = from.checked_sub(1).filter(|number| *number > 0).map(push_object);
     let listed = bucket.list(PUSHES, after.as_deref());
     let listed = listed.map_err(Error::store("list", bucket.location(PUSHES)))?;
     let Some(number) = listed.iter().filter_map(|object| push_number(&object.name)).max() else {
         return Ok(None);
     };
-    fetch(bucket, number).map(Some)
+    fetch(bucket, number, unlock).map(Some)
 }
 
 /// One push: a remote manifest, or a tail with all that it goes on from.
-pub(super) fn fetch(bucket: &dyn Bucket, number: u64) -> Result<Pushed> {
+pub(super) fn fetch(bucket: &dyn Bucket, number: u64, unlock: Unlock<'_>) -> Result<Pushed> {
     let (bytes, digest) = get(bucket, number)?;
     if !RemoteTail::is_meant(&bytes) {
-        return manifest(bucket, number, &bytes, digest);
+        return manifest(bucket, number, &bytes, digest, unlock);
     }
     let damage =
         |number: u64, fault| Error::Damage { location: bucket.location(&push_object(number)), fault };
     let (_, last) = RemoteTail::decode(&bytes, number).map_err(|fault| damage(number, fault))?;
     let (base, base_digest) = get(bucket, last.base)?;
-    let mut pushed = manifest(bucket, last.base, &base, base_digest)?;
+    let mut pushed = manifest(bucket, last.base, &base, base_digest, unlock)?;
+    if pushed.is_shut() {
+        // Its manifest cannot be opened, so neither can its last segment be taken out of it: what was pushed whole.
+        return Ok(pushed);
+    }
     let mut tail = Vec::new();
     let mut start = None;
     for one in last.base.saturating_add(1)..=number {
@@ -137,10 +158,17 @@ fn get(bucket: &dyn Bucket, number: u64) -> Result<(Vec<u8>, ObjectDigest)> {
     Ok((bytes, digest))
 }
 
-fn manifest(bucket: &dyn Bucket, number: u64, bytes: &[u8], digest: ObjectDigest) -> Result<Pushed> {
-    let decoded = RemoteManifest::decode(bytes, number);
-    let (log_id, remote, manifest) =
-        decoded.map_err(|fault| Error::Damage { location: bucket.location(&push_object(number)), fault })?;
+fn manifest(
+    bucket: &dyn Bucket,
+    number: u64,
+    bytes: &[u8],
+    digest: ObjectDigest,
+    unlock: Unlock<'_>,
+) -> Result<Pushed> {
+    let damage = |fault| Error::Damage { location: bucket.location(&push_object(number)), fault };
+    let (log_id, remote) = RemoteManifest::decode(bytes, number).map_err(damage)?;
+    let keys = unlock(log_id, remote.extra(names::KEYS))?;
+    let (manifest, encrypted) = remote.log_manifest(log_id, keys.as_ref().map(Keys::ring)).map_err(damage)?;
     Ok(Pushed {
         log_id,
         number,
@@ -152,6 +180,8 @@ fn manifest(bucket: &dyn Bucket, number: u64, bytes: &[u8], digest: ObjectDigest
         next_marker: manifest.next_marker,
         manifest,
         tail: None,
+        keys,
+        encrypted,
     })
 }
 
@@ -159,6 +189,7 @@ fn manifest(bucket: &dyn Bucket, number: u64, bytes: &[u8], digest: ObjectDigest
 #[derive(Debug, Clone)]
 pub struct RemoteLog {
     storage: Arc<RemoteStorage>,
+    keys: Option<Keys>,
 }
 
 impl RemoteLog {
@@ -167,22 +198,37 @@ impl RemoteLog {
     /// # Errors
     /// [`Error::NoLog`]; [`Error::Damage`] to the manifest; what the store says.
     pub fn open(bucket: Arc<dyn Bucket>) -> Result<Self> {
-        let pushed = newest(bucket.as_ref(), 0)?;
+        Self::open_with(bucket, &without_keys)
+    }
+
+    /// As [`open`](Self::open), with the keys to it if it is encrypted. Without them it can be compared with its checksums.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); what `unlock` says.
+    pub fn open_with(bucket: Arc<dyn Bucket>, unlock: Unlock<'_>) -> Result<Self> {
+        let pushed = newest(bucket.as_ref(), 0, unlock)?;
         let pushed = pushed.ok_or_else(|| Error::NoLog { location: bucket.location("") })?;
-        let encoded = |e| Error::Damage {
-            location: bucket.location(&push_object(pushed.number)),
-            fault: Fault::Decode(e),
+        let damage = |fault| Error::Damage { location: bucket.location(&push_object(pushed.number)), fault };
+        let sealing = || pushed.keys.as_ref().map(Keys::sealing);
+        let manifest = if pushed.is_shut() {
+            pushed.remote.manifest.clone()
+        } else {
+            pushed.manifest.encode(pushed.log_id, sealing()).map_err(damage)?
         };
-        let manifest = pushed.manifest.encode(pushed.log_id).map_err(encoded)?;
         let current = Current::naming(pushed.manifest.generation, &manifest);
-        let current = current.encode(pushed.log_id).map_err(encoded)?;
+        let current = if pushed.is_shut() {
+            current.encode_unproven(pushed.log_id).map_err(Fault::Decode)
+        } else {
+            current.encode(pushed.log_id, sealing())
+        };
+        let current = current.map_err(damage)?;
         let files = pushed.files().into_iter().map(|(name, content)| (name, Arc::new(content))).collect();
         let mut whole = BTreeMap::new();
         whole.insert(names::CURRENT.to_owned(), Arc::new(current));
         whole.insert(names::manifest(pushed.manifest.generation), Arc::new(manifest));
         whole.extend(pushed.remote.extras.into_iter().map(|extra| (extra.name, Arc::new(extra.bytes))));
         let source = Arc::new(Source { bucket, fetched: AtomicU64::new(0), kept: Mutex::default() });
-        Ok(Self { storage: Arc::new(RemoteStorage { whole, files, source }) })
+        Ok(Self { storage: Arc::new(RemoteStorage { whole, files, source }), keys: pushed.keys })
     }
 
     /// The log. It can be read, and refuses to be written to.
@@ -196,7 +242,11 @@ impl RemoteLog {
     /// The storage that the log is read through.
     pub fn storage(&self) -> Arc<dyn Storage> {
         let storage: Arc<RemoteStorage> = Arc::clone(&self.storage);
-        storage
+        let storage: Arc<dyn Storage> = storage;
+        match &self.keys {
+            Some(keys) => Arc::new(Unlocked::new(storage, keys.clone())),
+            None => storage,
+        }
     }
 
     /// The parts that the newest push rests on, each with the file that needs it.

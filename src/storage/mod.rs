@@ -21,13 +21,16 @@ use std::fmt;
 use std::io;
 
 use crate::codec::len_u64;
+use crate::format::seal::{Keyring, Sealing};
 
 #[cfg(test)]
 mod conformance;
+mod keys;
 #[cfg(unix)]
 mod local;
 pub mod sim;
 
+pub use keys::{Keys, Unlocked};
 #[cfg(unix)]
 pub use local::LocalStorage;
 #[cfg(unix)]
@@ -124,6 +127,21 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// Where the file is, for messages; `""` is the log directory.
     fn location(&self, name: &str) -> String;
+
+    /// The keys to the log, if it is encrypted and somebody has unlocked it: see [`Unlocked`].
+    fn keys(&self) -> Option<&Keys> {
+        None
+    }
+}
+
+/// The keys themselves, of a storage that has some.
+pub(crate) fn ring(storage: &dyn Storage) -> Option<&Keyring> {
+    storage.keys().map(Keys::ring)
+}
+
+/// With what a new document in `storage` is sealed, if the log is encrypted.
+pub(crate) fn sealing(storage: &dyn Storage) -> Option<Sealing<'_>> {
+    storage.keys().map(Keys::sealing)
 }
 
 /// A file open for reading, at any offset, from any thread.

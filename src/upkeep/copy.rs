@@ -9,15 +9,17 @@ use crate::codec::len_u64;
 use crate::format::manifest::{Manifest, SnapshotEntry};
 use crate::format::{Fault, names};
 use crate::log::{Error, Log, Piece, Result, SnapshotFile, View, load, prove, swap};
-use crate::model::position::{Generation, Seq};
-use crate::storage::{LocalStorage, LockAttempt, Storage, TMP_SUFFIX, read_all, write_new};
+#[cfg(feature = "encryption")]
+use crate::log::{InForce, reseal};
+use crate::model::position::Seq;
+use crate::storage::{LocalStorage, LockAttempt, Storage, TMP_SUFFIX, Unlocked, read_all, write_new};
 
 /// How often a copy begins again because files of the log were replaced meanwhile.
 const MAX_ATTEMPTS: u32 = 5;
 /// How much is read at once.
 const CHUNK_BYTES: u64 = 1 << 20;
-/// Largest snaplog.toml.
-const MAX_CONFIG_BYTES: usize = 1 << 20;
+/// Largest snaplog.toml and keys.json.
+const MAX_SMALL_BYTES: usize = 1 << 20;
 
 /// What was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +54,47 @@ pub fn copy(log: &Log, dest: impl AsRef<Path>) -> Result<Copied> {
 /// # Errors
 /// As [`copy`].
 pub fn copy_in(log: &Log, dest: Arc<dyn Storage>) -> Result<Copied> {
+    into_empty(log, &dest, |copying| match log.storage().keys() {
+        // The copy is sealed as the log is, so whoever opens the one opens the other.
+        Some(keys) => {
+            let dest: Arc<dyn Storage> = Arc::new(Unlocked::new(Arc::clone(&dest), keys.clone()));
+            Copying { dest: &dest, ..copying }.as_it_is()
+        }
+        None => copying.as_it_is(),
+    })
+}
+
+/// Makes an encrypted log of one that is not, in a directory that does not exist yet or is empty: with its history, all its
+/// markers, its snaplog.toml, under the same log id, so that digests stay what they are. Nothing unsealed is written there.
+///
+/// As with [`copy`], no lock of the log is taken, and after an error what was written is removed. The log itself stays as it
+/// is: whoever wants it gone removes it, and its copies.
+///
+/// # Errors
+/// As [`copy`]; [`KeyError::NoRecipient`](crate::log::KeyError::NoRecipient).
+#[cfg(feature = "encryption")]
+pub fn encrypt(log: &Log, dest: impl AsRef<Path>, recipients: &crate::log::Recipients) -> Result<Copied> {
+    encrypt_in(log, Arc::new(LocalStorage::new(dest.as_ref())), recipients)
+}
+
+/// As [`encrypt`], into any storage.
+///
+/// # Errors
+/// As [`encrypt`].
+#[cfg(feature = "encryption")]
+pub fn encrypt_in(log: &Log, dest: Arc<dyn Storage>, recipients: &crate::log::Recipients) -> Result<Copied> {
+    into_empty(log, &dest, |copying| {
+        let dest = log.sealed_beside(Arc::clone(&dest), recipients)?;
+        Copying { dest: &dest, ..copying }.sealed()
+    })
+}
+
+/// Has a log written into a directory that must be empty, and cleans up if it comes to nothing.
+fn into_empty(
+    log: &Log,
+    dest: &Arc<dyn Storage>,
+    write: impl Fn(Copying<'_>) -> Result<Copied>,
+) -> Result<Copied> {
     let path = dest.location("");
     dest.create_dir("").map_err(Error::io("create", path.clone()))?;
     check_empty(dest.as_ref())?;
@@ -63,12 +106,11 @@ pub fn copy_in(log: &Log, dest: Arc<dyn Storage>) -> Result<Copied> {
     let mut attempt = 1_u32;
     loop {
         let view = View::for_reading(Arc::clone(log.storage()))?;
-        let mut copying = Copying { log, view: &view, dest: dest.as_ref(), made: Vec::new() };
-        let error = match copying.run() {
+        let error = match write(Copying { log, view: &view, dest }) {
             Ok(copied) => return Ok(copied),
             Err(error) => error,
         };
-        copying.clean_up();
+        clean_up(dest.as_ref());
         // Compaction took a file away: what took its place is in a newer manifest.
         let is_missing = matches!(error, Error::Missing { .. });
         let seen = view.in_force.manifest.generation;
@@ -77,6 +119,16 @@ pub fn copy_in(log: &Log, dest: Arc<dyn Storage>) -> Result<Copied> {
             return Err(error);
         }
         attempt = attempt.saturating_add(1);
+    }
+}
+
+/// Removes what was written into a directory that was empty.
+fn clean_up(dest: &dyn Storage) {
+    for entry in dest.list("").unwrap_or_default() {
+        if entry.name != names::LOCK && names::parse(&entry.name).is_some() {
+            // What cannot be removed is no log without a CURRENT.
+            let _ = dest.remove(&entry.name);
+        }
     }
 }
 
@@ -93,45 +145,59 @@ fn check_empty(dest: &dyn Storage) -> Result<()> {
 struct Copying<'a> {
     log: &'a Log,
     view: &'a View,
-    dest: &'a dyn Storage,
-    /// Files made so far.
-    made: Vec<String>,
+    dest: &'a Arc<dyn Storage>,
 }
 
 impl Copying<'_> {
-    fn run(&mut self) -> Result<Copied> {
+    /// The log's manifest, as if its writer had ended.
+    fn manifest(&self) -> Result<Manifest> {
         if let Some(damage) = &self.view.damage {
             return Err(damage.again());
         }
-        let manifest = closed_manifest(self.log, self.view)?;
-        let mut copied = Copied {
-            last_seq: self.view.last_seq(),
-            markers: len_u64(manifest.markers.len()),
-            ..Copied::default()
-        };
-        let mut count = |bytes: u64| {
-            copied.files = copied.files.saturating_add(1);
-            copied.bytes = copied.bytes.saturating_add(bytes);
-        };
+        closed_manifest(self.log, self.view)
+    }
+
+    /// Every file, byte by byte.
+    fn as_it_is(&self) -> Result<Copied> {
+        let manifest = self.manifest()?;
         for entry in &manifest.snapshots {
             self.snapshot(entry, &manifest)?;
-            count(entry.length);
         }
         for piece in &self.view.pieces {
             self.events(piece, &manifest)?;
-            count(piece.length);
         }
-        self.config()?;
+        self.small(names::CONFIG)?;
+        self.small(names::KEYS)?;
+        self.publish(manifest)
+    }
+
+    /// Every file, sealed.
+    #[cfg(feature = "encryption")]
+    fn sealed(&self) -> Result<Copied> {
+        let in_force = InForce { manifest: self.manifest()?, ..self.view.in_force.clone() };
+        let closed = View::closed(Arc::clone(&self.view.storage), in_force);
+        let manifest = reseal(&closed, self.dest, self.log.environment())?;
+        self.small(names::CONFIG)?;
+        self.publish(manifest)
+    }
+
+    fn publish(&self, manifest: Manifest) -> Result<Copied> {
+        let lengths = crate::format::remote::files_of(&manifest).unwrap_or_default();
+        let copied = Copied {
+            files: len_u64(lengths.len()),
+            bytes: lengths.iter().fold(0, |sum, (_, length)| sum.saturating_add(*length)),
+            last_seq: Seq(manifest.next_seq.0.saturating_sub(1)),
+            markers: len_u64(manifest.markers.len()),
+        };
         self.dest.sync_dir("").map_err(Error::io("sync", self.dest.location("")))?;
-        self.made.extend([names::manifest(Generation(1)), names::CURRENT.to_owned()]);
-        swap(self.dest, self.view.in_force.log_id, None, manifest)?;
+        swap(self.dest.as_ref(), self.view.in_force.log_id, None, manifest)?;
         Ok(copied)
     }
 
-    fn events(&mut self, piece: &Piece, manifest: &Manifest) -> Result<()> {
+    fn events(&self, piece: &Piece, manifest: &Manifest) -> Result<()> {
         let name = names::events(piece.id);
         let tmp = self.bytes(&name, piece.length)?;
-        let (length, chain) = step_through(self.view, self.dest, piece, &tmp)?;
+        let (length, chain) = step_through(self.view, self.dest.as_ref(), piece, &tmp)?;
         let listed = manifest.segments.iter().find(|entry| entry.id == piece.id).and_then(|entry| entry.end);
         if listed.is_none_or(|end| end.chain != chain || end.length != length) {
             let what = "the copy of a segment does not end as the segment does";
@@ -141,17 +207,17 @@ impl Copying<'_> {
         self.rename(&tmp, &name)
     }
 
-    fn snapshot(&mut self, entry: &SnapshotEntry, manifest: &Manifest) -> Result<()> {
+    fn snapshot(&self, entry: &SnapshotEntry, manifest: &Manifest) -> Result<()> {
         let name = names::snapshot(entry.id);
         let tmp = self.bytes(&name, entry.length)?;
-        let file = SnapshotFile::open_as(self.dest, &tmp)?;
+        let file = SnapshotFile::open_as(self.dest.as_ref(), &tmp)?;
         file.check_entry(self.view.in_force.log_id, manifest.kind, entry)?;
         prove(&file, &manifest.markers, || Ok(()))?;
         self.rename(&tmp, &name)
     }
 
     /// Copies the first `length` bytes of a file under a temporary name, durable; returns the name.
-    fn bytes(&mut self, name: &str, length: u64) -> Result<String> {
+    fn bytes(&self, name: &str, length: u64) -> Result<String> {
         let from = self.log.storage().location(name);
         let file = self.log.storage().open(name).map_err(|e| match e.kind() {
             ErrorKind::NotFound => Error::Missing { path: from.clone(), named_by: "the manifest" },
@@ -159,7 +225,6 @@ impl Copying<'_> {
         })?;
         let tmp = format!("{name}{TMP_SUFFIX}");
         let path = self.dest.location(&tmp);
-        self.made.push(tmp.clone());
         let mut to = self.dest.create(&tmp).map_err(Error::io("create", path.clone()))?;
         let have = file.len().map_err(Error::io("measure", from.clone()))?;
         if have < length {
@@ -179,29 +244,18 @@ impl Copying<'_> {
         Ok(tmp)
     }
 
-    fn rename(&mut self, tmp: &str, name: &str) -> Result<()> {
-        self.made.push(name.to_owned());
+    fn rename(&self, tmp: &str, name: &str) -> Result<()> {
         self.dest.rename(tmp, name).map_err(Error::io("rename", self.dest.location(tmp)))
     }
 
-    fn config(&mut self) -> Result<()> {
+    /// A small file, if there is one.
+    fn small(&self, name: &str) -> Result<()> {
         let storage = self.log.storage();
-        match read_all(storage.as_ref(), names::CONFIG, MAX_CONFIG_BYTES) {
-            Ok(bytes) => {
-                self.made.push(names::CONFIG.to_owned());
-                let written = write_new(self.dest, names::CONFIG, &bytes);
-                written.map_err(Error::io("write", self.dest.location(names::CONFIG)))
-            }
+        match read_all(storage.as_ref(), name, MAX_SMALL_BYTES) {
+            Ok(bytes) => write_new(self.dest.as_ref(), name, &bytes)
+                .map_err(Error::io("write", self.dest.location(name))),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-            Err(e) => Err(Error::io("read", storage.location(names::CONFIG))(e)),
-        }
-    }
-
-    /// Removes what was made, CURRENT first.
-    fn clean_up(&mut self) {
-        for name in self.made.drain(..).rev() {
-            // What is not there any more was renamed; what cannot be removed is no log without a CURRENT.
-            let _ = self.dest.remove(&name);
+            Err(e) => Err(Error::io("read", storage.location(name))(e)),
         }
     }
 }

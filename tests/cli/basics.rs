@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use super::support::{Crawl, command, run, run_in};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "init",
     "list",
     "stats",
@@ -17,6 +17,8 @@ const COMMANDS: [&str; 18] = [
     "undelete",
     "compact",
     "copy",
+    "encrypt",
+    "key",
     "push",
     "pull",
     "clone",
@@ -28,7 +30,7 @@ const COMMANDS: [&str; 18] = [
 #[test]
 fn short_help_fits_on_a_screen() {
     let lines = |args: &[&str]| run(args).exits(0).out.lines().count();
-    assert!(lines(&["-h"]) <= 42);
+    assert!(lines(&["-h"]) <= 46);
     for name in COMMANDS {
         assert!(lines(&[name, "-h"]) <= 40, "{name}");
     }

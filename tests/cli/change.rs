@@ -32,7 +32,7 @@ fn init_fixes_the_kind_of_graph() {
         let mut all = vec!["--json", "-d", &name, "init"];
         all.extend(args);
         let document = run_in(dir.path(), &all, &[]).exits(0).json();
-        assert_eq!(keys(&document), ["config", "directed", "log_id", "multigraph", "path"]);
+        assert_eq!(keys(&document), ["config", "directed", "encrypted", "log_id", "multigraph", "path"]);
         let log = Log::open(dir.path().join(&name)).unwrap();
         assert_eq!((log.kind().directed, log.kind().multigraph), (directed, multigraph));
         assert_eq!(document["log_id"], log.id().to_string());

@@ -40,6 +40,11 @@ fn every_field_is_described_and_every_described_field_is_there() {
     let bucket = format!("file://{}", crawl.beside("bucket").display());
     let pushed = document(&["push", &bucket]);
     let pulled = document(&["pull", &bucket]);
+    let identity = document(&["key", "new", "identity"]);
+    let recipient = identity["recipient"].as_str().unwrap().to_owned();
+    document(&["init", "encrypted", "--encrypt", "--recipient", &recipient]);
+    let encrypted = crawl.beside("encrypted");
+    let holders = run(&["--json", "-d", encrypted.to_str().unwrap(), "key", "list"]).exits(0).json();
     let error = serde_json::from_str::<Json>(&run(&["--json", "list"]).exits(3).err).unwrap();
     for (heading, found) in [
         ("## A marker", &list["markers"][0]),
@@ -62,7 +67,11 @@ fn every_field_is_described_and_every_described_field_is_there() {
         ("A verdict:", &prune["markers"][0]),
         ("## `undelete`", &document(&["undelete", "--all"])),
         ("## `compact`", &document(&["compact"])),
-        ("## `copy`", &document(&["copy", "copied"])),
+        ("## `copy`, `encrypt`", &document(&["copy", "copied"])),
+        ("## `copy`, `encrypt`", &document(&["encrypt", "sealed", "--recipient", &recipient])),
+        ("## `key list`, `key add`, `key remove`, `key rotate`", &holders),
+        ("A recipient:", &holders["recipients"][0]),
+        ("## `key new`", &identity),
         ("A remote copy:", &document(&["stats"])["remotes"][0]),
         ("## `push`", &pushed),
         ("A push:", &pushed["pushes"][0]),
@@ -90,7 +99,9 @@ fn the_examples_have_the_described_fields() {
         "## `prune`",
         "## `undelete`",
         "## `compact`",
-        "## `copy`",
+        "## `copy`, `encrypt`",
+        "## `key list`, `key add`, `key remove`, `key rotate`",
+        "## `key new`",
         "## `push`",
         "## `pull`, `clone`",
         "## `diff`",

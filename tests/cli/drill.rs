@@ -28,10 +28,10 @@ fn forge(crawl: &Crawl, change: impl Fn(&mut Manifest)) {
     let path = crawl.path();
     let name = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let name = name.filter(|name| name.starts_with("manifest-")).max().unwrap();
-    let (prefix, mut manifest) = Manifest::decode(&fs::read(path.join(&name)).unwrap()).unwrap();
+    let (prefix, mut manifest) = Manifest::decode(&fs::read(path.join(&name)).unwrap(), None).unwrap();
     change(&mut manifest);
-    let bytes = manifest.encode(prefix.log_id).unwrap();
-    let current = Current::naming(manifest.generation, &bytes).encode(prefix.log_id).unwrap();
+    let bytes = manifest.encode(prefix.log_id, None).unwrap();
+    let current = Current::naming(manifest.generation, &bytes).encode(prefix.log_id, None).unwrap();
     fs::write(path.join(name), bytes).unwrap();
     fs::write(path.join(names::CURRENT), current).unwrap();
 }
@@ -155,7 +155,7 @@ fn dropped_markers_are_left_out_and_compacted_ones_restored() {
     let config = format!("{}\n", include_str!("../../src/policy/snaplog.toml"))
         .replace("keep_events = \"1 day\"", "keep_events = \"none\"");
     fs::write(crawl.path().join("snaplog.toml"), config).unwrap();
-    crawl.log.compact(CompactOptions { retention: false, now: true, thorough: true }).unwrap();
+    crawl.log.compact(CompactOptions { retention: false, now: true, thorough: true, rekey: false }).unwrap();
     let report = crawl.run(&["drill", "--json", "--markers", "all"]).exits(0).json();
     assert_eq!(markers(&report), ["m6", "m5", "m4", "m3", "m1"]);
 }

@@ -14,6 +14,8 @@ mod copy;
 mod diff;
 mod documents;
 mod drill;
+#[cfg(feature = "encryption")]
+mod encrypt;
 mod inform;
 mod prune;
 mod remote;

@@ -138,7 +138,7 @@ pub(crate) fn run_in(dir: &Path, args: &[&str], variables: &[(&str, &str)]) -> R
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_snaplog"));
     command.args(args);
-    for variable in ["SNAPLOG_DIR", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    for variable in ["SNAPLOG_DIR", "SNAPLOG_IDENTITY", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
     }
     command

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use snaplog::format::manifest::{Current, Manifest};
+use snaplog::format::seal::Lock;
 use snaplog::format::segment::SegmentHead;
 use snaplog::format::snapshot::{Column, Footer, SnapshotHead, TRAILER_BYTES, Trailer};
 use snaplog::format::{frame, names};
@@ -124,10 +125,10 @@ impl Sample {
     }
 
     fn in_force(files: &Files) -> Option<Manifest> {
-        let (_, current) = Current::decode(files.get(names::CURRENT)?).ok()?;
+        let (_, current) = Current::decode(files.get(names::CURRENT)?, None).ok()?;
         let bytes = files.get(&names::manifest(current.generation))?;
         current.check(bytes).ok()?;
-        Some(Manifest::decode(bytes).ok()?.1)
+        Some(Manifest::decode(bytes, None).ok()?.1)
     }
 }
 
@@ -166,7 +167,7 @@ fn stamps_of(bytes: &[u8]) -> Vec<Range<usize>> {
     let index = usize::try_from(trailer.footer_offset).unwrap();
     let blocks_from = SnapshotHead::decode(bytes).unwrap().0.length;
     let stored = &bytes[index..bytes.len() - TRAILER_BYTES];
-    let footer = Footer::decode(&trailer, stored, blocks_from.try_into().unwrap()).unwrap();
+    let footer = Footer::decode(&trailer, stored, blocks_from.try_into().unwrap(), &Lock::None).unwrap();
     let mut stamps = Vec::new();
     for chunk in footer.increments.iter().flat_map(|increment| &increment.chunks) {
         let mut at = usize::try_from(chunk.offset).unwrap();

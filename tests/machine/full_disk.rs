@@ -210,7 +210,8 @@ fn with_nothing_to_remove_upkeep_says_that_there_is_no_room_and_changes_nothing(
     copy_tree(&template, &small.log());
     let log = Log::open(small.log()).unwrap();
     // What the retention of the ingest's own rolls has replaced is not what this is about.
-    log.compact(snaplog::CompactOptions { retention: false, now: true, thorough: false }).unwrap();
+    log.compact(snaplog::CompactOptions { retention: false, now: true, thorough: false, rekey: false })
+        .unwrap();
     let (before, sum) = (Shown::of(&log.reader().unwrap()), final_sum(&small.log()));
     small.fill();
     for args in [&["compact", "--now", "--thorough"][..], &["prune", "--yes", "--now"][..], &["mark"][..]] {

@@ -164,7 +164,7 @@ impl World<'_> {
             writer.close().unwrap();
             // Beside no writer: what was dropped goes for good, and the files with it.
             let thorough = dice.below(3) == 0;
-            log.compact(CompactOptions { retention: false, now: true, thorough }).unwrap();
+            log.compact(CompactOptions { retention: false, now: true, thorough, rekey: false }).unwrap();
         }
     }
 }

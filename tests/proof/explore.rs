@@ -237,7 +237,7 @@ pub(crate) fn go_on(play: &mut Play, workload: &Workload, boot: u64) -> Result<(
 /// Compaction after a crash: it finishes, and leaves nothing behind that does not belong there.
 pub(crate) fn compact_and_tidy(play: &mut Play) -> Result<(), Error> {
     play.close()?;
-    play.compact(CompactOptions { retention: false, now: true, thorough: true })?;
+    play.compact(CompactOptions { retention: false, now: true, thorough: true, rekey: false })?;
     let reader = play.log()?.reader()?;
     let named: Vec<String> = reader.segments().into_iter().map(|segment| segment.file).collect();
     for name in play.tape.disk.dump().into_keys() {

@@ -23,8 +23,9 @@ fn fates() -> impl Strategy<Value = Fates> {
 
 fn op() -> impl Strategy<Value = Op> {
     let span = prop_oneof![Just(FaultSpan::Once), Just(FaultSpan::FromThenOn)];
-    let compact = (any::<bool>(), any::<bool>(), any::<bool>())
-        .prop_map(|(retention, now, thorough)| Op::Compact(CompactOptions { retention, now, thorough }));
+    let compact = (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(retention, now, thorough)| {
+        Op::Compact(CompactOptions { retention, now, thorough, rekey: false })
+    });
     prop_oneof![
         20 => event().prop_map(Op::Append),
         4 => events(1..6).prop_map(Op::Batch),

@@ -12,6 +12,9 @@ mod explore;
 mod fates;
 #[cfg(test)]
 mod faults;
+#[cfg(all(test, feature = "encryption"))]
+#[path = "../support/identity.rs"]
+mod identity;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]

@@ -62,8 +62,17 @@ impl Environment for Dice {
     }
 }
 
+#[cfg(feature = "encryption")]
+use crate::identity::unlocked;
+
+#[cfg(not(feature = "encryption"))]
+#[expect(clippy::unnecessary_wraps, reason = "as where there is something to unlock")]
+fn unlocked(log: Log) -> Result<Log, Error> {
+    Ok(log)
+}
+
 pub(crate) fn open(disk: &SimStorage) -> Result<Log, Error> {
-    Log::open_in(Arc::new(disk.clone()), Dice::new(0, Timestamp(0)))
+    Log::open_in(Arc::new(disk.clone()), Dice::new(0, Timestamp(0))).and_then(unlocked)
 }
 
 /// A log that is played with.
@@ -105,7 +114,7 @@ impl Play {
     }
 
     pub(crate) fn log(&self) -> Result<Log, Error> {
-        Log::open_in(Arc::new(self.tape.clone()), self.dice.clone())
+        Log::open_in(Arc::new(self.tape.clone()), self.dice.clone()).and_then(unlocked)
     }
 
     pub(crate) fn writer(&self) -> &Writer {
@@ -117,8 +126,22 @@ impl Play {
     }
 
     pub(crate) fn init(&mut self, config: &str) -> Result<(), Error> {
+        #[cfg(feature = "encryption")]
+        if self.tape.disk.dump().contains_key("keys.json") {
+            // One was about to be made here that is encrypted.
+            return self.init_encrypted(config);
+        }
         let kind = self.with(|ledger| ledger.kind);
         Log::init_in(Arc::new(self.tape.clone()), self.dice.clone(), kind, config)?;
+        self.with(|ledger| ledger.born = true);
+        Ok(())
+    }
+
+    #[cfg(feature = "encryption")]
+    pub(crate) fn init_encrypted(&mut self, config: &str) -> Result<(), Error> {
+        let kind = self.with(|ledger| ledger.kind);
+        let recipients = crate::identity::recipients();
+        Log::init_encrypted_in(Arc::new(self.tape.clone()), self.dice.clone(), kind, config, recipients)?;
         self.with(|ledger| ledger.born = true);
         Ok(())
     }

@@ -128,8 +128,9 @@ fn grow(play: &mut Play) -> Result<(), Error> {
     Ok(())
 }
 
-const NOW: CompactOptions = CompactOptions { retention: false, now: true, thorough: true };
-const RETENTION: CompactOptions = CompactOptions { retention: true, now: false, thorough: false };
+const NOW: CompactOptions = CompactOptions { retention: false, now: true, thorough: true, rekey: false };
+const RETENTION: CompactOptions =
+    CompactOptions { retention: true, now: false, thorough: false, rekey: false };
 
 /// Retention, undelete, pins, folds and merges, and a writer that goes on between them.
 fn rewrite(play: &mut Play) -> Result<(), Error> {
@@ -219,6 +220,30 @@ fn copy(play: &mut Play) -> Result<(), Error> {
     Ok(())
 }
 
+/// An encrypted log through all of it: made, taken over from a killed session, folded, its key changed, sealed anew.
+#[cfg(feature = "encryption")]
+fn seal(play: &mut Play) -> Result<(), Error> {
+    play.init_encrypted(CONFIG)?;
+    play.open()?;
+    play.append(&link(1, 2))?;
+    play.mark("sealed")?;
+    play.append(&node(3))?;
+    play.kill();
+    play.open()?;
+    for n in 4..12 {
+        play.advance(20 * HOUR);
+        play.append(&link(n, n + 1))?;
+    }
+    play.close()?;
+    play.compact(RETENTION)?;
+    drop(play.log()?.rotate()?);
+    play.open()?;
+    play.append(&link(20, 21))?;
+    play.mark("under the second key")?;
+    play.close()?;
+    play.compact(CompactOptions { rekey: true, ..NOW }).map(drop)
+}
+
 const NOTHING: Workload =
     Workload { name: "", kind: DIRECTED, before: nothing, story: nothing, after: nothing };
 const WRITE: Workload = Workload { name: "write", story: write, ..NOTHING };
@@ -233,6 +258,8 @@ const IMPORT: Workload = Workload {
     story: import,
     after: import_again,
 };
+#[cfg(feature = "encryption")]
+const SEAL: Workload = Workload { name: "seal", story: seal, ..NOTHING };
 const COPY: Workload = Workload { name: "copy", story: copy, ..NOTHING };
 
 #[test]
@@ -258,6 +285,18 @@ fn a_crash_while_what_is_old_is_compressed_and_what_was_dropped_is_reclaimed() {
 #[test]
 fn a_crash_while_an_input_is_read_line_by_line() {
     explore(&IMPORT);
+}
+
+#[cfg(feature = "encryption")]
+#[test]
+fn a_crash_while_an_encrypted_log_is_made_written_folded_and_sealed_anew() {
+    explore(&SEAL);
+}
+
+#[cfg(feature = "encryption")]
+#[test]
+fn a_call_that_fails_while_an_encrypted_log_is_made_written_folded_and_sealed_anew() {
+    fail_everywhere(&SEAL);
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(crate) fn write(log: &Log, days: std::ops::Range<i64>) -> Writer {
 }
 
 pub(crate) fn compact(log: &Log) {
-    log.compact(CompactOptions { retention: true, now: true, thorough: true }).unwrap();
+    log.compact(CompactOptions { retention: true, now: true, thorough: true, rekey: false }).unwrap();
 }
 
 /// The markers of a log.

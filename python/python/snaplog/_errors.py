@@ -47,6 +47,10 @@ class LockedError(Error):
     """Another writer has the log open."""
 
 
+class IdentityError(Error):
+    """The log is encrypted, and what was given does not open it."""
+
+
 class NotFoundError(Error):
     """There is no such log, or no such marker."""
 

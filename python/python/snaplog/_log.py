@@ -8,7 +8,7 @@ import gc
 import json
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Union
 
@@ -41,6 +41,7 @@ def open(
     durability: str | dict[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     datetimes: str = "refuse",
+    recipients: Sequence[str] = (),
 ) -> Log:
     """Open a log to write to it: make it, or go on with what an earlier session left.
 
@@ -55,6 +56,9 @@ def open(
         ``{"tiers": {"frequent": {"every_nodes": 25, "keep": 5}}}``. For a new log it becomes its snaplog.toml; for one that
         is there it holds for this session, over the file's.
     :param datetimes: ``"iso"`` stores dates and times as ISO 8601 text; otherwise they are a TypeError.
+    :param recipients: a log that is made now is encrypted for these age recipients (``"age1…"``). Whoever opens an
+        encrypted log needs an identity of one of them: ``SNAPLOG_IDENTITY`` names its file.
+    :raises IdentityError: if the log is encrypted, and what the environment gives does not open it.
     :raises LockedError: if another session has the log open.
     :raises DamageError: if the log cannot be read.
     :raises NotFoundError: if there is no log and ``create`` is false.
@@ -80,6 +84,7 @@ def open(
         create=create,
         settings=json.dumps(settings) if settings else None,
         iso=datetimes == "iso",
+        recipients=[recipients] if isinstance(recipients, str) else list(recipients),
     )
 
 

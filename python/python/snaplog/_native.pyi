@@ -1,6 +1,7 @@
 """The native half of snaplog. Everything here is for the rest of the package; its words are in `snaplog`."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, Optional, Union, final
 
 from typing_extensions import disjoint_base
@@ -33,6 +34,7 @@ class Writer:
         create: bool = True,
         settings: Optional[str] = None,
         iso: bool = False,
+        recipients: Sequence[str] = [],
     ) -> Writer: ...
     @property
     def path(self) -> str: ...

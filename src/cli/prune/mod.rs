@@ -106,7 +106,7 @@ fn carry_out(log: &Log, plan: &Plan<'_>) -> Result<Done, Failure> {
     let drops = plan.drops();
     let dropped = if drops.is_empty() { Vec::new() } else { log.expire(&drops)? };
     if plan.now {
-        let options = CompactOptions { retention: false, now: true, thorough: false };
+        let options = CompactOptions { now: true, ..CompactOptions::default() };
         return Ok(Done { dropped, maintained: Some(log.compact(options)?), undelete_until: None });
     }
     let undelete_until = undelete_until(&log.reader()?, &dropped);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use snaplog::exchange::new_log::{Beginning, write_log};
+use snaplog::exchange::new_log::{Beginning, write_log_like};
 use snaplog::exchange::{WriteError, ndjson, node_link};
 use snaplog::{Config, Graph, Log, Marker, Restored, StateStream, Timestamp};
 
@@ -142,7 +142,7 @@ impl Target {
                     pinned: marker.is_some_and(|marker| marker.pinned),
                     config: config.as_deref().unwrap_or(Config::template()),
                 };
-                drop(write_log(&restored.graph, staged.path(), &beginning)?);
+                drop(write_log_like(log, &restored.graph, staged.path(), &beginning)?);
                 staged.publish(false)?;
                 Ok(0)
             }

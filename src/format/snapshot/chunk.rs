@@ -4,6 +4,7 @@ use super::values::ValuesEncoder;
 use super::{Block, Chunk, Codec, Column, MAX_BLOCK_BYTES, MAX_CHUNK_ENTRIES, cannot_compress};
 use crate::codec::{DecodeError, Encoder, len_u64};
 use crate::format::Fault;
+use crate::format::seal::{FileSeal, TAG_BYTES};
 use crate::model::row::{Entry, Row, RowKind, Stamps};
 
 /// A chunk is closed when its columns have about so many bytes.
@@ -170,6 +171,7 @@ impl ChunkBuilder {
         self,
         offset: u64,
         compressor: &mut zstd::bulk::Compressor<'_>,
+        seal: Option<&FileSeal>,
         to: &mut Vec<u8>,
     ) -> Result<Chunk, Fault> {
         let (shapes, values) =
@@ -188,10 +190,12 @@ impl ChunkBuilder {
             (Column::Shapes, Some(shapes)),
             (Column::Values, Some(values)),
         ];
-        let mut blocks = Vec::new();
+        let (mut blocks, mut at) = (Vec::new(), offset);
         for (column, raw) in columns {
             let Some(raw) = raw.filter(|raw| !raw.is_empty()) else { continue };
-            blocks.push(block(column, raw.as_slice(), compressor, to)?);
+            let block = block(column, raw.as_slice(), compressor, at, seal, to)?;
+            at = at.saturating_add(u64::from(block.stored));
+            blocks.push(block);
         }
         Ok(Chunk {
             kind: self.kind,
@@ -209,15 +213,10 @@ fn block(
     column: Column,
     raw: &[u8],
     compressor: &mut zstd::bulk::Compressor<'_>,
+    at: u64,
+    seal: Option<&FileSeal>,
     to: &mut Vec<u8>,
 ) -> Result<Block, Fault> {
-    let size = |bytes: &[u8]| {
-        u32::try_from(bytes.len()).ok().filter(|len| *len <= MAX_BLOCK_BYTES).ok_or(DecodeError::TooLarge {
-            what: "a column of a chunk",
-            found: len_u64(bytes.len()),
-            max: u64::from(MAX_BLOCK_BYTES),
-        })
-    };
     // Hashes do not compress.
     let compressed = match column {
         Column::Replaced => None,
@@ -228,8 +227,33 @@ fn block(
         Some(bytes) if pays(bytes) => (Codec::Zstd, bytes.as_slice()),
         _ => (Codec::Raw, raw),
     };
-    to.extend_from_slice(stored);
-    Ok(Block { column, codec, stored: size(stored)?, raw: size(raw)?, crc: crc32fast::hash(stored) })
+    store(column, codec, stored, size(raw, u64::from(MAX_BLOCK_BYTES))?, at, seal, to)
+}
+
+/// Appends a block that is compressed already, at `at` in its file; sealed, in an encrypted log.
+pub(super) fn store(
+    column: Column,
+    codec: Codec,
+    bytes: &[u8],
+    raw: u32,
+    at: u64,
+    seal: Option<&FileSeal>,
+    to: &mut Vec<u8>,
+) -> Result<Block, Fault> {
+    let start = to.len();
+    match seal {
+        Some(seal) => seal.seal(at, &[], bytes, to)?,
+        None => to.extend_from_slice(bytes),
+    }
+    let stored = to.get(start..).unwrap_or_default();
+    let max = u64::from(MAX_BLOCK_BYTES).saturating_add(len_u64(TAG_BYTES));
+    Ok(Block { column, codec, stored: size(stored, max)?, raw, crc: crc32fast::hash(stored) })
+}
+
+fn size(bytes: &[u8], max: u64) -> Result<u32, DecodeError> {
+    let found = len_u64(bytes.len());
+    let too_large = DecodeError::TooLarge { what: "a column of a chunk", found, max };
+    u32::try_from(bytes.len()).ok().filter(|_| found <= max).ok_or(too_large)
 }
 
 /// `one - other`, of numbers that are at most half the range apart.

@@ -1,5 +1,6 @@
 //! Reading a chunk: columns into entries.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::chunk::{BORN, CHANGED, REMOVED};
@@ -7,6 +8,7 @@ use super::values::ValuesDecoder;
 use super::{Block, Chunk, Codec, Column, Increment, MAX_BLOCK_BYTES, decompress};
 use crate::codec::{Decoder, Encoder, len_u64};
 use crate::format::Fault;
+use crate::format::seal::Lock;
 use crate::model::fingerprint::Sum;
 use crate::model::id::IdRef;
 use crate::model::image::Image;
@@ -45,18 +47,35 @@ enum HeldRow {
     Graph(Span),
 }
 
-/// That the stored bytes of a block are those that were written.
-pub(super) fn check_block(block: &Block, stored: &[u8]) -> Result<(), Fault> {
-    let what = "a block of a snapshot segment";
-    let (needed, have) = (u64::from(block.stored), len_u64(stored.len()));
-    if needed != have {
-        return Err(Fault::Truncated { what, needed, have });
+impl Block {
+    /// That its stored bytes are those that were written.
+    ///
+    /// # Errors
+    /// [`Fault::Truncated`], [`Fault::Checksum`].
+    pub fn check(&self, stored: &[u8]) -> Result<(), Fault> {
+        let what = "a block of a snapshot segment";
+        let (needed, have) = (u64::from(self.stored), len_u64(stored.len()));
+        if needed != have {
+            return Err(Fault::Truncated { what, needed, have });
+        }
+        let computed = crc32fast::hash(stored);
+        if computed != self.crc {
+            return Err(Fault::Checksum { what, stored: self.crc, computed });
+        }
+        Ok(())
     }
-    let computed = crc32fast::hash(stored);
-    if computed != block.crc {
-        return Err(Fault::Checksum { what, stored: block.crc, computed });
+
+    /// Its bytes as they were before they were sealed. It stands at `offset` in its file.
+    ///
+    /// # Errors
+    /// [`Fault`] if they are not those that were written, or the key is not there.
+    pub fn open<'b>(&self, offset: u64, stored: &'b [u8], lock: &Lock) -> Result<Cow<'b, [u8]>, Fault> {
+        self.check(stored)?;
+        Ok(match lock.seal()? {
+            Some(seal) => Cow::Owned(seal.open("a block of a snapshot segment", offset, &[], stored)?),
+            None => Cow::Borrowed(stored),
+        })
     }
-    Ok(())
 }
 
 /// The columns of a chunk, decompressed.
@@ -64,22 +83,33 @@ struct Columns(Vec<(Column, Vec<u8>)>);
 
 impl Columns {
     /// Those that are `wanted`.
-    fn read(chunk: &Chunk, stored: &[&[u8]], wanted: impl Fn(Column) -> bool) -> Result<Self, Fault> {
+    fn read(
+        chunk: &Chunk,
+        stored: &[&[u8]],
+        lock: &Lock,
+        wanted: impl Fn(Column) -> bool,
+    ) -> Result<Self, Fault> {
         let mut columns = Vec::with_capacity(chunk.columns.len());
-        for (at, block) in chunk.columns.iter().enumerate().filter(|(_, block)| wanted(block.column)) {
+        let mut next = chunk.offset;
+        for (at, block) in chunk.columns.iter().enumerate() {
+            let offset = next;
+            next = next.saturating_add(u64::from(block.stored));
+            if !wanted(block.column) {
+                continue;
+            }
             let stored = stored.get(at).copied().unwrap_or_default();
-            check_block(block, stored)?;
+            let opened = block.open(offset, stored, lock)?;
             let what = "a block of a snapshot segment";
             if block.raw > MAX_BLOCK_BYTES {
                 let max = u64::from(MAX_BLOCK_BYTES);
                 return Err(Fault::Length { what, found: u64::from(block.raw), min: 1, max });
             }
             let bytes = match block.codec {
-                Codec::Raw if block.raw == block.stored => stored.to_vec(),
+                Codec::Raw if u64::from(block.raw) == len_u64(opened.len()) => opened.into_owned(),
                 Codec::Raw => {
                     return Err(Fault::Meaning { what: "a block that is not compressed has two lengths" });
                 }
-                Codec::Zstd => decompress(stored, usize::try_from(block.raw).unwrap_or(usize::MAX), what)?,
+                Codec::Zstd => decompress(&opened, usize::try_from(block.raw).unwrap_or(usize::MAX), what)?,
             };
             columns.push((block.column, bytes));
         }
@@ -107,12 +137,13 @@ impl DecodedChunk {
     pub fn decode(
         chunk: &Chunk,
         stored: &[&[u8]],
+        lock: &Lock,
         kind: GraphKind,
         increment: &Increment,
     ) -> Result<Self, Fault> {
-        let mut decoded = Self::decode_rows(chunk, stored, kind, increment)?;
+        let mut decoded = Self::decode_rows(chunk, stored, lock, kind, increment)?;
         if chunk.kind != RowKind::Name {
-            let columns = Columns::read(chunk, stored, |column| column == Column::Stamps)?;
+            let columns = Columns::read(chunk, stored, lock, |column| column == Column::Stamps)?;
             decoded.read_stamps(columns.decoder(Column::Stamps), increment)?;
         }
         Ok(decoded)
@@ -126,11 +157,12 @@ impl DecodedChunk {
     pub fn decode_rows(
         chunk: &Chunk,
         stored: &[&[u8]],
+        lock: &Lock,
         kind: GraphKind,
         increment: &Increment,
     ) -> Result<Self, Fault> {
         let of_names = chunk.kind == RowKind::Name;
-        let columns = Columns::read(chunk, stored, |column| column != Column::Stamps || of_names)?;
+        let columns = Columns::read(chunk, stored, lock, |column| column != Column::Stamps || of_names)?;
         let mut decoded = Self { kind: chunk.kind, arena: Vec::new(), entries: Vec::new() };
         decoded.read_frame(chunk, &columns, increment)?;
         decoded.read_rows(&columns, kind, increment)?;

@@ -4,6 +4,7 @@ use super::chunk::ChunkBuilder;
 use super::{Block, Chunk, Footer, Increment, SnapshotHead, Stand, Trailer, cannot_compress};
 use crate::codec::{Encoder, len_u64};
 use crate::format::Fault;
+use crate::format::seal::{FileSeal, Sealing};
 use crate::model::fingerprint::Sum;
 use crate::model::marker::{Counts, Ordinals};
 use crate::model::position::{LogId, SegmentId, Seq};
@@ -19,6 +20,7 @@ pub struct SnapshotEncoder {
     out: Vec<u8>,
     /// Where `out` ends in the file.
     offset: u64,
+    seal: Option<FileSeal>,
     increments: Vec<Increment>,
     open: Option<Open>,
     scratch: Encoder,
@@ -45,10 +47,17 @@ impl SnapshotEncoder {
     ///
     /// # Errors
     /// If the header does not encode.
-    pub fn new(head: &SnapshotHead, log_id: LogId, id: SegmentId) -> Result<Self, Fault> {
-        let out = head.encode(log_id, id)?;
+    pub fn new(
+        head: &SnapshotHead,
+        log_id: LogId,
+        id: SegmentId,
+        sealing: Option<Sealing<'_>>,
+    ) -> Result<Self, Fault> {
+        let encryption = sealing.as_ref().map_or_else(|| Ok(Vec::new()), |sealing| sealing.head.encode())?;
+        let out = SnapshotHead { encryption, ..head.clone() }.encode(log_id, id)?;
+        let seal = sealing.map(|Sealing { keys, head }| keys.seal(&head, &out)).transpose()?;
         let offset = len_u64(out.len());
-        Ok(Self { out, offset, increments: Vec::new(), open: None, scratch: Encoder::new() })
+        Ok(Self { out, offset, seal, increments: Vec::new(), open: None, scratch: Encoder::new() })
     }
 
     /// Begins an increment at `from`.
@@ -72,7 +81,7 @@ impl SnapshotEncoder {
         // the chunk as long as it is on its way through it.
         let begins_births = |chunk: &ChunkBuilder| chunk.has_old() && entry.replaces.is_none();
         if open.chunk.as_ref().is_some_and(|c| c.kind != kind || c.is_full() || begins_births(c)) {
-            open.close_chunk(&mut self.offset, &mut self.out)?;
+            open.close_chunk(&mut self.offset, self.seal.as_ref(), &mut self.out)?;
         }
         if let Some(row) = &entry.row {
             open.layout.add(row.layout(entry.ordinal, &mut self.scratch));
@@ -94,7 +103,7 @@ impl SnapshotEncoder {
         counts: Counts,
     ) -> Result<Stand, Fault> {
         let Some(mut open) = self.open.take() else { return Err(none_open()) };
-        open.close_chunk(&mut self.offset, &mut self.out)?;
+        open.close_chunk(&mut self.offset, self.seal.as_ref(), &mut self.out)?;
         let to = Stand { seq, time, ordinals, counts, layout: open.layout };
         let Open { from, level, chunks, .. } = open;
         self.increments.push(Increment { from, to: to.clone(), level, chunks });
@@ -115,14 +124,24 @@ impl SnapshotEncoder {
         for chunk in &increment.chunks {
             let mut from = chunk.offset;
             let offset = self.offset;
+            let mut columns = Vec::with_capacity(chunk.columns.len());
             for block in &chunk.columns {
                 let bytes = read(from, block)?;
-                super::decode::check_block(block, &bytes)?;
                 from = from.saturating_add(u64::from(block.stored));
-                self.offset = self.offset.saturating_add(len_u64(bytes.len()));
-                self.out.extend_from_slice(&bytes);
+                let Block { column, codec, raw, .. } = *block;
+                let copied = super::chunk::store(
+                    column,
+                    codec,
+                    &bytes,
+                    raw,
+                    self.offset,
+                    self.seal.as_ref(),
+                    &mut self.out,
+                )?;
+                self.offset = self.offset.saturating_add(u64::from(copied.stored));
+                columns.push(copied);
             }
-            copied.chunks.push(Chunk { offset, ..chunk.clone() });
+            copied.chunks.push(Chunk { offset, columns, ..chunk.clone() });
         }
         self.increments.push(copied);
         Ok(())
@@ -142,7 +161,7 @@ impl SnapshotEncoder {
             return Err(Fault::Meaning { what: "an increment was begun and not ended" });
         }
         let footer = Footer { increments: self.increments, extensions: Vec::new() };
-        let (bytes, trailer) = footer.encode(self.offset)?;
+        let (bytes, trailer) = footer.encode(self.offset, self.seal.as_ref())?;
         self.out.extend_from_slice(&bytes);
         self.out.extend_from_slice(&trailer.encode());
         Ok((self.out, footer, trailer))
@@ -150,9 +169,14 @@ impl SnapshotEncoder {
 }
 
 impl Open {
-    fn close_chunk(&mut self, offset: &mut u64, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn close_chunk(
+        &mut self,
+        offset: &mut u64,
+        seal: Option<&FileSeal>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
         if let Some(chunk) = self.chunk.take() {
-            let done = chunk.finish(*offset, &mut self.compressor, out)?;
+            let done = chunk.finish(*offset, &mut self.compressor, seal, out)?;
             *offset = offset.saturating_add(done.stored());
             self.chunks.push(done);
         }

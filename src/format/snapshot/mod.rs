@@ -12,6 +12,7 @@ mod check;
 mod chunk;
 mod decode;
 mod encode;
+mod sums;
 mod values;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub use decode::DecodedChunk;
 pub use encode::SnapshotEncoder;
 
 use super::header::{self, FileKind, MAX_SEGMENT_HEADER_BYTES, Prefix};
+use super::seal::{FileSeal, Lock};
 use super::segment::Extension;
 use super::unzip::unzip;
 use super::{Fault, u32_at, u64_at};
@@ -67,11 +69,7 @@ impl SnapshotHead {
     /// # Errors
     /// [`Fault`] if it is not sound.
     pub fn decode(bytes: &[u8]) -> Result<(Prefix, Self), Fault> {
-        let (prefix, head): (_, Self) = header::decode(FileKind::Snapshot, bytes, MAX_SEGMENT_HEADER_BYTES)?;
-        if !head.encryption.is_empty() {
-            return Err(Fault::Features { what: "encryption", mask: 0 });
-        }
-        Ok((prefix, head))
+        header::decode(FileKind::Snapshot, bytes, MAX_SEGMENT_HEADER_BYTES)
     }
 }
 
@@ -270,12 +268,15 @@ impl Trailer {
 }
 
 impl Footer {
-    /// Its stored bytes, and the trailer for an index that begins at `offset`.
+    /// Its stored bytes, and the trailer for an index that begins at `offset` in a file that is sealed with `seal`.
     ///
     /// # Errors
     /// If it does not encode.
-    pub fn encode(&self, offset: u64) -> Result<(Vec<u8>, Trailer), Fault> {
-        let raw = codec::to_bytes(self)?;
+    pub fn encode(&self, offset: u64, seal: Option<&FileSeal>) -> Result<(Vec<u8>, Trailer), Fault> {
+        let raw = match seal {
+            Some(seal) => codec::to_bytes(&self.hide_sums(seal, offset)?)?,
+            None => codec::to_bytes(self)?,
+        };
         let stored = zstd::bulk::compress(&raw, INDEX_LEVEL).map_err(cannot_compress)?;
         let too_large = |found: usize| DecodeError::TooLarge {
             what: "the index of a snapshot segment",
@@ -294,12 +295,18 @@ impl Footer {
         Ok((stored, trailer))
     }
 
-    /// Reads the index that `trailer` speaks of. `blocks_from`: where the blocks begin in the file.
+    /// Reads the index that `trailer` speaks of. `blocks_from`: where the blocks begin in the file. One whose lock is shut
+    /// has no sums.
     ///
     /// # Errors
     /// [`Fault`] if it is not sound or contradicts itself.
-    pub fn decode(trailer: &Trailer, stored: &[u8], blocks_from: u64) -> Result<Self, Fault> {
-        let footer = Self::parse(trailer, stored)?;
+    pub fn decode(trailer: &Trailer, stored: &[u8], blocks_from: u64, lock: &Lock) -> Result<Self, Fault> {
+        let mut footer = Self::parse(trailer, stored)?;
+        match lock {
+            Lock::None => {}
+            Lock::Open(seal) => footer.show_sums(Some(seal), trailer.footer_offset)?,
+            Lock::Shut { .. } => footer.show_sums(None, trailer.footer_offset)?,
+        }
         check::index(&footer, blocks_from, trailer.footer_offset)?;
         Ok(footer)
     }

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use serde::{Deserialize, Serialize};
 
 use super::host::Host;
-use super::steps;
+use super::{rekey, steps};
 use crate::format::Fault;
 use crate::format::manifest::{Manifest, Trashed};
 use crate::format::names::{self, FileName, TRASH};
@@ -23,6 +23,7 @@ use crate::policy::retention;
 
 /// What is asked of maintenance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "four things that can be wished for, in any mix")]
 pub(crate) struct Wish {
     /// Drop the markers that retention does not keep.
     pub(crate) retention: bool,
@@ -30,6 +31,9 @@ pub(crate) struct Wish {
     pub(crate) now: bool,
     /// Merge all that can be merged, not only what is worth it.
     pub(crate) thorough: bool,
+    /// Seal all that is sealed with an older key than the newest with that.
+    #[serde(default)]
+    pub(crate) rekey: bool,
 }
 
 /// What maintenance has done.
@@ -168,7 +172,10 @@ fn next(host: &impl Host, wish: Wish) -> Result<Option<(InForce, Step)>> {
         clock: now.max(host.environment().now()),
         thorough: wish.thorough,
     };
-    let step = next_step(&increments, &events, &positions(manifest), &wishes);
+    let step = match next_step(&increments, &events, &positions(manifest), &wishes) {
+        None if wish.rekey => rekey::next_step(host.storage().as_ref(), &in_force)?,
+        step => step,
+    };
     Ok(step.map(|step| (in_force, step)))
 }
 

@@ -11,6 +11,9 @@ mod fold;
 mod host;
 mod maintain;
 mod owned;
+mod rekey;
+#[cfg(feature = "encryption")]
+mod reseal;
 mod steps;
 mod write;
 
@@ -20,4 +23,6 @@ pub(crate) use fold::{InMemory, fold};
 pub(crate) use host::{Alone, Host};
 pub use maintain::Maintained;
 pub(crate) use maintain::{Wish, expire, is_past, maintain, undelete};
+#[cfg(feature = "encryption")]
+pub(crate) use reseal::reseal;
 pub(crate) use write::{prove, prove_rows};

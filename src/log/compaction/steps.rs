@@ -60,7 +60,15 @@ pub(super) fn work<H: Host>(host: &H, in_force: &InForce, step: &Step) -> Result
             Ok(Outcome { old_snapshots: snapshots.clone(), old_events: events.clone(), ..Outcome::default() })
         }
         Step::Rewrite { file, after, level } => {
-            let entry = rewrite::rewrite(&view, *file, *after, host.reserve()?, *level, host.environment())?;
+            let entry = rewrite::rewrite(
+                &view,
+                host.storage().as_ref(),
+                *file,
+                *after,
+                host.reserve()?,
+                *level,
+                host.environment(),
+            )?;
             Ok(Outcome { events: Some((*file, entry)), ..Outcome::default() })
         }
     }

@@ -15,7 +15,7 @@ use crate::model::marker::{Counts, Marker, Ordinals};
 use crate::model::position::{SegmentId, Seq};
 use crate::model::row::{Entry, RowKind};
 use crate::model::time::Timestamp;
-use crate::storage::WriteFile;
+use crate::storage::{self, WriteFile};
 
 /// How much is handed to the file at once.
 const WRITE_BYTES: usize = 1 << 20;
@@ -45,7 +45,9 @@ impl<'a, H: Host> SnapshotWriter<'a, H> {
             encryption: Vec::new(),
             extensions: Vec::new(),
         };
-        let encoder = SnapshotEncoder::new(&head, in_force.log_id, id).map_err(cannot_encode(&path))?;
+        let encoder =
+            SnapshotEncoder::new(&head, in_force.log_id, id, storage::sealing(host.storage().as_ref()))
+                .map_err(cannot_encode(&path))?;
         let file = host.storage().create(&tmp).map_err(Error::io("create", path.clone()))?;
         Ok(Self { host, id, tmp, path, file, encoder: Some(encoder), level, pending: Vec::new(), written: 0 })
     }
@@ -55,7 +57,7 @@ impl<'a, H: Host> SnapshotWriter<'a, H> {
         self.check_stop()?;
         let copied = self
             .encoder()?
-            .copy(increment, |offset, block| file.block(offset, block).map_err(Uncopied::Read));
+            .copy(increment, |offset, block| file.opened(offset, block).map_err(Uncopied::Read));
         copied.map_err(|error| match error {
             Uncopied::Read(error) => error,
             Uncopied::Fault(fault) => file.damage(0, fault),

@@ -85,7 +85,12 @@ impl Host for Beside<'_> {
 
     fn in_force(&self) -> Result<InForce> {
         self.shared.with(|core| {
-            Ok(InForce { log_id: core.log_id, manifest: core.described(), unknown_read_only: 0 })
+            Ok(InForce {
+                log_id: core.log_id,
+                manifest: core.described(),
+                encrypted: core.storage.keys().is_some(),
+                unknown_read_only: 0,
+            })
         })
     }
 

@@ -5,13 +5,14 @@ use crate::format::Fault;
 use crate::format::frame::{self, FrameType, Link};
 use crate::format::manifest::{Manifest, SegmentEnd, SegmentEntry};
 use crate::format::names;
+use crate::format::seal::{FileSeal, SealHead};
 use crate::format::segment::{SegmentHead, header_crc};
 use crate::log::error::{Error, Result};
 use crate::log::frames::{Boundary, Segment, Step};
 use crate::log::store;
 use crate::model::position::{SegmentId, Seq};
 use crate::model::time::Timestamp;
-use crate::storage::WriteFile;
+use crate::storage::{Keys, WriteFile};
 
 use super::core::Core;
 
@@ -24,6 +25,8 @@ pub(super) struct OpenSegment {
     path: String,
     file: Box<dyn WriteFile>,
     tag: u64,
+    /// What seals its payloads, in an encrypted log.
+    seal: Option<FileSeal>,
     /// Chain value after the last frame.
     chain: u32,
     /// Bytes in the file and in the buffer.
@@ -48,7 +51,8 @@ impl OpenSegment {
         time: Timestamp,
         payload: &[u8],
     ) -> Result<()> {
-        let link = Link { tag: self.tag, previous: self.chain, synced: self.synced };
+        let Self { tag, chain: previous, synced, offset, .. } = *self;
+        let link = Link { tag, previous, synced, offset, seal: self.seal.as_ref() };
         let before = self.buffer.len();
         self.chain = frame::encode(frame_type, first_seq, events, time, link, payload, &mut self.buffer)
             .map_err(|fault| Error::Damage { path: self.path.clone(), offset: None, fault })?;
@@ -189,6 +193,8 @@ impl Core {
         // Births and time as they were where the new segment begins: before what is appended again.
         let first_seq = inherited.as_ref().map_or(self.flushed_seq(), |i| i.claim.next_seq);
         let random = self.environment.random();
+        let sealing = storage.keys().map(Keys::begin);
+        let encode = |e| Error::Damage { path: path.clone(), offset: None, fault: Fault::Decode(e) };
         let head = SegmentHead {
             created: self.environment.now(),
             tag: u64::from_le_bytes(random.first_chunk().copied().unwrap_or_default()).max(1),
@@ -198,14 +204,13 @@ impl Core {
             adopts: self.manifest.segments.last().and_then(SegmentEntry::adopted),
             rewrites: None,
             writer: self.owner.clone(),
-            encryption: Vec::new(),
+            encryption: sealing.as_ref().map_or_else(|| Ok(Vec::new()), SealHead::encode).map_err(encode)?,
             extensions: Vec::new(),
         };
-        let bytes = head.encode(self.log_id, id).map_err(|e| Error::Damage {
-            path: path.clone(),
-            offset: None,
-            fault: Fault::Decode(e),
-        })?;
+        let bytes = head.encode(self.log_id, id).map_err(encode)?;
+        let seal = sealing.zip(storage.keys()).map(|(head, keys)| keys.ring().seal(&head, &bytes));
+        let seal =
+            seal.transpose().map_err(|fault| Error::Damage { path: path.clone(), offset: None, fault })?;
 
         let tmp = format!("{name}{}", names::TMP_SUFFIX);
         let file = storage.create(&tmp).map_err(Error::io("create", storage.location(&tmp)))?;
@@ -213,6 +218,7 @@ impl Core {
             path: path.clone(),
             file,
             tag: head.tag,
+            seal,
             chain: header_crc(&bytes),
             offset: len_u64(bytes.len()),
             synced: 0,

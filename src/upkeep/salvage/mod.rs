@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::format::Fault;
 use crate::format::records::{Item, PayloadDecoder, advance};
 use crate::format::snapshot::Chunk;
-use crate::log::{Environment, Error, Log, Result, Writer};
+use crate::log::{Environment, Error, Result, Writer, init_like};
 use crate::model::marker::{Marker, Ordinals};
 use crate::model::position::Seq;
 use crate::model::row::RowKind;
@@ -110,7 +110,7 @@ pub fn salvage(
     let text = read_all(&from, crate::format::names::CONFIG, MAX_CONFIG_BYTES).unwrap_or_default();
     let text = String::from_utf8(text).ok().filter(|text| Config::parse(text).is_ok());
     let config = text.as_deref().unwrap_or(Config::template());
-    let log = Log::init_in(to, clock, found.kind, config)?;
+    let log = init_like(&from, to, clock, found.kind, config)?;
     // Nobody waits for single events, and nothing is dropped or folded before its user has seen what was saved.
     let writer = log.writer_with(Config {
         tiers: Vec::new(),

@@ -11,7 +11,7 @@ use crate::format::names::{self, FileName, TRASH};
 use crate::log::{Error, Result, Segment, SnapshotFile, Step, highest_claim, load};
 use crate::model::marker::{GraphKind, Marker};
 use crate::model::position::{LogId, MarkerId, SegmentId, Seq};
-use crate::storage::{Storage, read_all};
+use crate::storage::{Storage, read_all, ring};
 
 /// Largest manifest.
 const MAX_MANIFEST_BYTES: usize = codec::MAX_DOCUMENT_BYTES;
@@ -160,7 +160,7 @@ fn any_manifest(storage: &dyn Storage, named: &[Named]) -> Option<(Manifest, Log
     let mut found: Option<(Manifest, LogId)> = None;
     for file in named.iter().filter(|file| matches!(file.what, FileName::Manifest(_))) {
         let Ok(bytes) = read_all(storage, &file.path, MAX_MANIFEST_BYTES) else { continue };
-        let Ok((prefix, manifest)) = Manifest::decode(&bytes) else { continue };
+        let Ok((prefix, manifest)) = Manifest::decode(&bytes, ring(storage)) else { continue };
         if found.as_ref().is_none_or(|(newest, _)| newest.generation < manifest.generation) {
             found = Some((manifest, prefix.log_id));
         }

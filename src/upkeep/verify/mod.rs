@@ -17,7 +17,7 @@ use serde::Serialize;
 pub use history::Expected;
 
 use crate::format::names::{self, FileName};
-use crate::log::{Environment, Error, Log, Result, View, load};
+use crate::log::{Environment, Error, Log, Result, View, load_shut};
 use crate::model::history::Digest;
 use crate::model::marker::Marker;
 use crate::model::position::{Generation, MarkerId, Seq};
@@ -150,7 +150,7 @@ pub fn verify_expecting(
         let has = |kind: &str| report.faults.iter().any(|fault| fault.kind == kind);
         // A compaction may have put another manifest in force, and taken away the files that only the older one names.
         let went_by = has("missing")
-            && load(storage.as_ref()).is_ok_and(|now| looked_at != Some(now.manifest.generation));
+            && load_shut(storage.as_ref()).is_ok_and(|now| looked_at != Some(now.manifest.generation));
         // Between looking at the manifest and at the directory a live writer may have gone on to another segment.
         if attempts >= MAX_ATTEMPTS || !(went_by || has("newer-than-manifest") && attempts <= 5) {
             return Ok(report);
@@ -170,7 +170,7 @@ pub fn verify_listed(
     lacking: &[(String, String)],
 ) -> Result<Report> {
     let clock = Clock { environment, began: environment.now() };
-    let view = View::closed(Arc::clone(storage), load(storage.as_ref())?);
+    let view = View::closed(Arc::clone(storage), load_shut(storage.as_ref())?);
     let mut inspection = Inspection::new(&view, clock, None);
     let entries = storage.list("").map_err(Error::io("list", storage.location("")))?;
     for entry in entries {
@@ -221,7 +221,11 @@ fn attempt(
     options: Options,
     expected: &[Digest],
 ) -> Result<(Report, Option<Generation>)> {
-    let view = match View::for_reading(Arc::clone(storage)) {
+    let opened = match options.level {
+        Level::Quick | Level::Checksums => View::for_checking(Arc::clone(storage)),
+        Level::Replay => View::for_reading(Arc::clone(storage)),
+    };
+    let view = match opened {
         Ok(view) => view,
         Err(error) if error.is_damage() => return Ok((unreadable(options, clock, &error), None)),
         Err(error) => return Err(error),
@@ -287,6 +291,13 @@ struct Inspection<'a> {
 impl<'a> Inspection<'a> {
     fn new(view: &'a View, clock: Clock<'a>, limit: Option<Duration>) -> Self {
         let files = [names::CURRENT.to_owned(), names::manifest(view.in_force.manifest.generation)];
+        let mut notes = Vec::new();
+        if view.is_shut() {
+            let file = names::manifest(view.in_force.manifest.generation);
+            let message =
+                "the log is encrypted, and no identity was given: markers are not known, payloads not opened";
+            notes.push(Note { file, message: message.to_owned() });
+        }
         Self {
             view,
             clock,
@@ -295,7 +306,7 @@ impl<'a> Inspection<'a> {
             files: files.into(),
             bytes: 0,
             faults: Vec::new(),
-            notes: Vec::new(),
+            notes,
             lost: BTreeSet::new(),
             compared: None,
             digest: None,
