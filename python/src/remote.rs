@@ -8,7 +8,7 @@ use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use snaplog::policy::config::Config;
 use snaplog::policy::remote::Address;
-use snaplog::remote::{self, Bucket, Following, ObjectBucket, RemoteLog, Standing};
+use snaplog::remote::{self, Bucket, Following, ObjectBucket, Paced, RemoteLog, Standing};
 use snaplog::storage::Storage;
 
 use crate::keys::{local_storage, open_copy, open_local};
@@ -60,7 +60,13 @@ pub(crate) fn follow(log: &Log, config: &Config) -> (Option<Following>, Vec<Stri
     let mut refused = Vec::new();
     for url in &config.remote.urls {
         match ObjectBucket::open(url) {
-            Ok(bucket) => buckets.push(Arc::new(bucket)),
+            Ok(bucket) => {
+                let bucket: Arc<dyn Bucket> = Arc::new(bucket);
+                buckets.push(match config.remote.limit {
+                    Some(limit) => Arc::new(Paced::new(bucket, limit)),
+                    None => bucket,
+                });
+            }
             Err(error) => refused.push(error.to_string()),
         }
     }

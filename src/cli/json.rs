@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use snaplog::Marker;
 use snaplog::exchange::ingest;
-use snaplog::remote::PushReport;
+use snaplog::remote::{PruneReport, PushReport};
 
 use super::failure::Report;
 
@@ -64,6 +64,7 @@ pub(super) struct RemoteDocument {
 #[derive(Debug, Serialize)]
 pub(super) struct PushDocument {
     pub(super) pushes: Vec<PushReport>,
+    pub(super) prunes: Vec<PruneReport>,
 }
 
 /// A new log.

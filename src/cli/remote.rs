@@ -29,6 +29,14 @@ pub(super) fn bucket(url: &str) -> Result<Arc<dyn Bucket>, Failure> {
     Err(Report::new(Exit::Failed, "remote", message).into())
 }
 
+/// The same, slowed down to so many bytes a second.
+pub(super) fn paced(bucket: Arc<dyn Bucket>, limit: Option<u64>) -> Arc<dyn Bucket> {
+    match limit {
+        Some(limit) => Arc::new(remote::Paced::new(bucket, limit)),
+        None => bucket,
+    }
+}
+
 /// That a command works on directories alone.
 pub(super) fn only_read(url: &str) -> Failure {
     let report = Report::new(Exit::Usage, "usage", format!("{url} is a remote copy, which is only read"));
@@ -46,12 +54,12 @@ pub(super) struct Followed(Option<Following>);
 
 /// Lets remote copies follow, if snaplog.toml wants them to. One that cannot be is told, and is no reason not to write.
 pub(super) fn follow(log: &Log, context: &Context) -> Result<Followed, Failure> {
-    let Remotes { urls, follow } = log.config()?.remote;
+    let Remotes { urls, follow, limit, .. } = log.config()?.remote;
     let Some(every) = follow else { return Ok(Followed(None)) };
     let mut buckets = Vec::new();
     for url in &urls {
         match bucket(url) {
-            Ok(bucket) => buckets.push(bucket),
+            Ok(bucket) => buckets.push(paced(bucket, limit)),
             Err(Failure::Untold(report)) => context.out.warn(&report.message),
             Err(Failure::Told(_)) => {}
         }

@@ -18,7 +18,8 @@ pub(super) const RETENTION: &[&str] = &["grace", "keep", "keep_events", "keep_ne
 pub(super) const COMPRESSION: &[&str] = &["age", "enabled", "level"];
 pub(super) const SEGMENT: &[&str] = &["size"];
 pub(super) const DRILL: &[&str] = &["every", "markers", "max_duration"];
-pub(super) const REMOTE: &[&str] = &["follow", "urls"];
+pub(super) const REMOTE: &[&str] = &["follow", "limit", "retention", "urls"];
+pub(super) const REMOTE_RETENTION: &[&str] = &["grace"];
 pub(super) const DURABILITY: &[&str] = &["events", "interval"];
 
 /// Where each section's keys belong, to tell somebody who put one into another section.
@@ -30,6 +31,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("in [drill]", DRILL),
     ("in [segment]", SEGMENT),
     ("in [remote]", REMOTE),
+    ("in [remote.retention]", REMOTE_RETENTION),
     ("in durability = { … }", DURABILITY),
 ];
 

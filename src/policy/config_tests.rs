@@ -42,6 +42,9 @@ fn every_key_is_read() {
         [remote]
         urls = ['s3://crawls/freesound/', 'file:///backup']
         follow = '2s'
+        limit = '2 MB/s'
+        [remote.retention]
+        grace = '3d'
         [drill]
         every = "12h"
         markers = "tier:often"
@@ -75,6 +78,8 @@ fn every_key_is_read() {
         remote: Remotes {
             urls: vec!["s3://crawls/freesound".to_owned(), "file:///backup".to_owned()],
             follow: Some(Duration::from_secs(2)),
+            limit: Some(2_000_000),
+            grace: Some(Duration::from_hours(72)),
         },
         time_zone: Zone::parse("Europe/Berlin").unwrap(),
         segment_bytes: 1 << 20,

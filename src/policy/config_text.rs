@@ -11,7 +11,8 @@ use super::config::{
 };
 use super::config_error::{ConfigError, ConfigFault};
 use super::config_section::{
-    COMPRESSION, DRILL, DURABILITY, Entry, REMOTE, RETENTION, SEGMENT, Section, TIER, TOP, fault_at,
+    COMPRESSION, DRILL, DURABILITY, Entry, REMOTE, REMOTE_RETENTION, RETENTION, SEGMENT, Section, TIER, TOP,
+    fault_at,
 };
 use super::drill::Drills;
 use super::remote::{Address, Remotes};
@@ -21,6 +22,8 @@ use crate::model::limits::{MAX_TIER_NAME_BYTES, MAX_TIERS};
 /// The shortest time between two drills.
 const MIN_EVERY: Duration = Duration::from_mins(1);
 
+/// The least that may be sent to a remote copy, in bytes a second.
+const MIN_LIMIT: u64 = 1 << 10;
 /// How closely a remote copy can follow.
 const MIN_FOLLOW: Duration = Duration::from_millis(100);
 const MAX_FOLLOW: Duration = Duration::from_hours(24);
@@ -208,7 +211,32 @@ fn remotes(entry: &Entry<'_>) -> Result<Remotes, ConfigError> {
             .duration_or("a duration from \"100 ms\" to \"1 day\", or \"never\"", MIN_FOLLOW..=MAX_FOLLOW)
             .map(Some),
     });
-    Ok(Remotes { urls, follow: follow.unwrap_or(Ok(None))? })
+    let grace = match section.get("retention") {
+        Some(entry) => entry.section(REMOTE_RETENTION)?.get("grace"),
+        None => None,
+    };
+    let grace = grace.map(|entry| match entry.value.as_str() {
+        Some("never") => Ok(None),
+        _ => entry
+            .duration_or("a duration such as \"7 days\", or \"never\"", Duration::ZERO..=MAX_DURATION)
+            .map(Some),
+    });
+    let limit = section.get("limit").map(|entry| match entry.value.as_str() {
+        Some("none") => Ok(None),
+        text => {
+            let bytes = text.and_then(|text| parse_size(text.trim().strip_suffix("/s")?.trim_end()));
+            let bytes = bytes.filter(|bytes| *bytes >= MIN_LIMIT);
+            bytes
+                .map(Some)
+                .ok_or_else(|| entry.bad("a rate from \"1 KiB/s\" on, such as \"2 MB/s\", or \"none\""))
+        }
+    });
+    Ok(Remotes {
+        urls,
+        follow: follow.unwrap_or(Ok(None))?,
+        limit: limit.unwrap_or(Ok(None))?,
+        grace: grace.unwrap_or(Ok(None))?,
+    })
 }
 
 fn time_zone(entry: &Entry<'_>) -> Result<Zone, ConfigError> {

@@ -9,6 +9,10 @@ pub struct Remotes {
     pub urls: Vec<String>,
     /// How far behind they may be while a collector runs; `None`: they are brought up by a push alone.
     pub follow: Option<Duration>,
+    /// Bytes a second that are sent to each copy at most; `None`: as fast as it goes.
+    pub limit: Option<u64>,
+    /// After a push, what no push of this long needs is removed from a copy; `None`: nothing is.
+    pub grace: Option<Duration>,
 }
 
 /// What kind of store an address names.

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::io;
 
+use crate::model::time::Timestamp;
+
 /// What came of creating an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
@@ -23,9 +25,11 @@ pub struct Listed {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was created, by the clock of the store.
+    pub modified: Timestamp,
 }
 
-/// Objects under a prefix, each written once.
+/// Objects under a prefix, each written once, and removed by [`prune`](super::prune()) alone.
 ///
 /// All methods may be called from many threads. What [`Self::create`] returned for is seen by every later call, of
 /// whichever process: the stores of today promise that.
@@ -46,6 +50,9 @@ pub trait Bucket: Send + Sync + fmt::Debug {
 
     /// The objects in a directory (`parts`, `pushes`) whose names come after `after`, sorted by name.
     fn list(&self, directory: &str, after: Option<&str>) -> io::Result<Vec<Listed>>;
+
+    /// Removes an object; fine if it is not there.
+    fn delete(&self, name: &str) -> io::Result<()>;
 
     /// Where an object is, for messages: an URL without secrets. `""` is the prefix.
     fn location(&self, name: &str) -> String;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bucket::{Bucket, Created, Listed};
 use crate::codec::len_u64;
+use crate::model::time::Timestamp;
 
 /// How a planned request fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub struct MemoryBucket {
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, Vec<u8>>,
+    /// When they were created; what is not in here was there from the beginning.
+    times: BTreeMap<String, Timestamp>,
+    now: Timestamp,
     requests: u64,
     fetched: u64,
     fault: Option<(u64, RequestFault)>,
@@ -59,6 +63,12 @@ impl MemoryBucket {
         self.state().fault = None;
     }
 
+    /// Moves the clock of the store on.
+    pub fn advance_micros(&self, micros: i64) {
+        let mut state = self.state();
+        state.now = state.now.plus_micros(micros);
+    }
+
     /// How many requests came so far.
     pub fn requests(&self) -> u64 {
         self.state().requests
@@ -83,7 +93,10 @@ impl MemoryBucket {
     #[must_use]
     pub fn fork(&self) -> Self {
         let fork = Self::new();
-        fork.load(self.dump());
+        {
+            let (mut to, from) = (fork.state(), self.state());
+            (to.objects, to.times, to.now) = (from.objects.clone(), from.times.clone(), from.now);
+        }
         fork
     }
 }
@@ -125,6 +138,7 @@ impl Bucket for MemoryBucket {
                 return Ok(Created::Exists);
             }
             state.objects.insert(name.to_owned(), bytes);
+            state.times.insert(name.to_owned(), state.now);
             Ok(Created::New)
         })
     }
@@ -161,8 +175,18 @@ impl Bucket for MemoryBucket {
             let listed =
                 state.objects.iter().filter(|(name, _)| name.starts_with(&within) && name.as_str() > from);
             Ok(listed
-                .map(|(name, bytes)| Listed { name: name.clone(), size: len_u64(bytes.len()) })
+                .map(|(name, bytes)| {
+                    let modified = state.times.get(name).copied().unwrap_or_default();
+                    Listed { name: name.clone(), size: len_u64(bytes.len()), modified }
+                })
                 .collect())
+        })
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        self.state().answer(|state| {
+            state.objects.remove(name);
+            Ok(())
         })
     }
 

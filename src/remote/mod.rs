@@ -5,6 +5,8 @@
 //! replaced, so that a push which dies leaves nothing half, a race between two has one winner, and credentials that may
 //! only list, get and create are enough.
 //!
+//! [`prune()`] alone removes objects, after a grace period.
+//!
 //! [`push`] sends what is new since the last one. [`clone`] and [`pull`] make directories of it. [`RemoteLog`] opens it as
 //! a log that is read through ranges of its parts: everything that reads a log works on it.
 
@@ -17,7 +19,9 @@ mod following;
 mod memory;
 #[cfg(feature = "remote")]
 mod object;
+mod pace;
 mod parts;
+mod prune;
 mod push;
 mod read;
 mod state;
@@ -31,6 +35,8 @@ pub use following::{Following, Standing};
 pub use memory::{MemoryBucket, RequestFault};
 #[cfg(feature = "remote")]
 pub use object::ObjectBucket;
+pub use pace::Paced;
+pub use prune::{PruneReport, prune};
 pub use push::{PushReport, push};
 pub use read::{RemoteLog, Unlock};
 pub use state::{KnownRemote, known_remotes};

@@ -23,6 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::bucket::{Bucket, Created, Listed};
 use super::error::{Error, Result};
 use crate::codec::len_u64;
+use crate::model::time::Timestamp;
 use crate::policy::remote::{Address, Scheme};
 
 /// A request that got no answer by then is over: a part must fit through a slow line.
@@ -238,10 +239,22 @@ impl Bucket for ObjectBucket {
         let found: Vec<_> = self.run(|| listing().try_collect()).map_err(told)?;
         let mut listed: Vec<_> = found
             .into_iter()
-            .filter_map(|meta| Some(Listed { name: self.name(&meta.location)?, size: meta.size }))
+            .filter_map(|meta| {
+                let (name, modified) =
+                    (self.name(&meta.location)?, Timestamp::from_chrono(&meta.last_modified));
+                Some(Listed { name, size: meta.size, modified })
+            })
             .collect();
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(listed)
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        let path = self.path(name);
+        match self.run(|| self.store.delete(&path)) {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(told(error)),
+        }
     }
 
     fn location(&self, name: &str) -> String {

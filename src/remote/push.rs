@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::Serialize;
 
@@ -23,11 +23,15 @@ use crate::format::remote::{
 use crate::format::{Fault, remote};
 use crate::log::{Error as LogError, Log, SnapshotFile, View, load, prove};
 use crate::model::position::{Generation, SegmentId, Seq};
+use crate::model::time::Timestamp;
 use crate::storage::{read_all, sealing};
 use crate::upkeep::still::{closed_manifest, step_through};
 
 /// So many parts are on their way at once.
 const LANES: usize = 4;
+/// A part that is there and that the newest push does not name may be left over, and about to be removed: only one that is
+/// younger than this, by the clock of the store, is taken for there. [`prune`](super::prune()) spares what is twice as old.
+pub(super) const FRESH_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 /// From so many new parts on it pays to ask which of them are there already.
 const WORTH_LISTING: usize = 4;
 /// How often a push begins again because files of the log were replaced meanwhile.
@@ -112,6 +116,16 @@ struct Push<'a> {
     known: Known,
     newest: Option<Pushed>,
 }
+
+/// The parts that are there, with their sizes and when they were created, and the time of the newest object of all.
+#[derive(Debug, Clone)]
+struct Parts {
+    listed: HashMap<String, (u64, Timestamp)>,
+    now: Timestamp,
+}
+
+/// The number of a job, all its parts, and those that were sent.
+type Sent = (usize, Vec<Part>, Vec<Part>);
 
 /// Some bytes of a file that are to be sent.
 struct Job<'a> {
@@ -267,9 +281,9 @@ impl<'a> Push<'a> {
                 .push(RemoteFile { name: name.clone(), parts: old.get(..keep).unwrap_or_default().to_vec() });
         }
         let (parts, sent) = self.send_all(&jobs)?;
-        for (job, part) in jobs.iter().zip(parts) {
+        for (job, parts) in jobs.iter().zip(parts) {
             if let Some(file) = files.iter_mut().find(|file| file.name == job.file) {
-                file.parts.push(part);
+                file.parts.extend(parts);
             }
         }
         Ok((files, sent))
@@ -296,23 +310,20 @@ impl<'a> Push<'a> {
     }
 
     /// Sends parts, several at once. Returns those of all jobs, in their order, and those that were sent.
-    fn send_all(&self, jobs: &[Job<'_>]) -> Result<(Vec<Part>, Vec<Part>)> {
-        let mut there = HashMap::new();
+    fn send_all(&self, jobs: &[Job<'_>]) -> Result<(Vec<Vec<Part>>, Vec<Part>)> {
+        let there = OnceLock::new();
         if jobs.len() >= WORTH_LISTING {
-            let listed =
-                self.bucket.list(PARTS, None).map_err(Error::store("list", self.bucket.location(PARTS)))?;
-            there.extend(listed.into_iter().map(|object| (object.name, object.size)));
+            let _ = there.set(self.list_parts()?);
         }
         let next = AtomicUsize::new(0);
-        let done: Mutex<Vec<(usize, Part, bool)>> = Mutex::default();
+        let done: Mutex<Vec<Sent>> = Mutex::default();
         let failed: Mutex<Option<Error>> = Mutex::default();
         let lane = || loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(at) else { return };
-            match self.send_one(job, &there) {
-                Ok((part, sent)) => {
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((at, part, sent));
-                }
+            let (mut parts, mut sent) = (Vec::new(), Vec::new());
+            match self.send_one(job, &there, &mut parts, &mut sent) {
+                Ok(()) => done.lock().unwrap_or_else(PoisonError::into_inner).push((at, parts, sent)),
                 Err(error) => {
                     next.store(jobs.len(), Ordering::Relaxed);
                     failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -331,27 +342,66 @@ impl<'a> Push<'a> {
         }
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_by_key(|(at, ..)| *at);
-        let sent = done.iter().filter(|(.., sent)| *sent).map(|(_, part, _)| *part).collect();
-        Ok((done.into_iter().map(|(_, part, _)| part).collect(), sent))
+        let sent = done.iter().flat_map(|(.., sent)| sent).copied().collect();
+        Ok((done.into_iter().map(|(_, parts, _)| parts).collect(), sent))
     }
 
-    /// Sends one part, unless it is there; with whether it was sent.
-    fn send_one(&self, job: &Job<'_>, there: &HashMap<String, u64>) -> Result<(Part, bool)> {
+    /// Sends what a job is about, as one part, unless that is there; as several, if it is there and may be about to go.
+    fn send_one(
+        &self,
+        job: &Job<'_>,
+        there: &OnceLock<Parts>,
+        parts: &mut Vec<Part>,
+        sent: &mut Vec<Part>,
+    ) -> Result<()> {
         let length = job.range.end.saturating_sub(job.range.start);
         let bytes = self.read(job.file, job.range.start, length)?;
         let part = Part { length, digest: ObjectDigest::of(&bytes) };
         let object = part.object();
-        match there.get(&object) {
-            Some(size) if *size == length => return Ok((part, false)),
-            Some(_) => {
-                let location = self.bucket.location(&object);
-                return Err(Error::MissingPart { location, file: job.file.to_owned() });
-            }
-            None => {}
+        let location = || self.bucket.location(&object);
+        let create = |bytes| self.bucket.create(&object, bytes).map_err(Error::store("create", location()));
+        if there.get().is_none_or(|there| !there.listed.contains_key(&object))
+            && create(bytes)? == Created::New
+        {
+            parts.push(part);
+            sent.push(part);
+            return Ok(());
         }
-        let created = self.bucket.create(&object, bytes);
-        let created = created.map_err(Error::store("create", self.bucket.location(&object)))?;
-        Ok((part, created == Created::New))
+        let there = match there.get() {
+            Some(there) if there.listed.contains_key(&object) => there,
+            _ => &self.list_parts()?,
+        };
+        let Some((size, modified)) = there.listed.get(&object).copied() else {
+            // It went in this moment.
+            if create(self.read(job.file, job.range.start, length)?)? == Created::Exists {
+                return Err(Error::MissingPart { location: location(), file: job.file.to_owned() });
+            }
+            parts.push(part);
+            sent.push(part);
+            return Ok(());
+        };
+        if size != length {
+            return Err(Error::MissingPart { location: location(), file: job.file.to_owned() });
+        }
+        if modified.plus_micros(FRESH_MICROS) >= there.now || length < 2 {
+            parts.push(part);
+            return Ok(());
+        }
+        // Other pieces have other names.
+        let middle = job.range.start.saturating_add(length / 2);
+        let lists = OnceLock::from(there.clone());
+        self.send_one(&Job { file: job.file, range: job.range.start..middle }, &lists, parts, sent)?;
+        self.send_one(&Job { file: job.file, range: middle..job.range.end }, &lists, parts, sent)
+    }
+
+    /// The parts that are there.
+    fn list_parts(&self) -> Result<Parts> {
+        let listed = self.bucket.list(PARTS, None);
+        let listed = listed.map_err(Error::store("list", self.bucket.location(PARTS)))?;
+        let pushed = self.newest.as_ref().map(|pushed| pushed.created);
+        let now = listed.iter().map(|object| object.modified).chain(pushed).max().unwrap_or_default();
+        let listed = listed.into_iter().map(|object| (object.name, (object.size, object.modified))).collect();
+        Ok(Parts { listed, now })
     }
 
     fn read(&self, name: &str, from: u64, length: u64) -> Result<Vec<u8>> {

@@ -15,6 +15,7 @@ use crate::format::remote::{
 use crate::format::{Fault, names};
 use crate::log::{Environment, Log};
 use crate::model::position::{LogId, MarkerId, Seq};
+use crate::model::time::Timestamp;
 use crate::storage::{DirEntry, Keys, LockAttempt, ReadFile, Storage, Unlocked, WriteFile};
 
 /// What is fetched at once: small enough for a look at one marker, large enough that the way there does not count.
@@ -47,6 +48,8 @@ pub(super) struct Pushed {
     /// The keys to it, if it is encrypted and they are there.
     pub(super) keys: Option<Keys>,
     pub(super) encrypted: bool,
+    /// When the newest object was created, by the clock of the store; if it was found by a listing.
+    pub(super) created: Timestamp,
 }
 
 /// How the keys to an encrypted copy are had: by the log's id, and the key file in the copy, if there is one.
@@ -103,7 +106,8 @@ pub(super) fn newest(bucket: &dyn Bucket, from: u64, unlock: Unlock<'_>) -> Resu
     let Some(number) = listed.iter().filter_map(|object| push_number(&object.name)).max() else {
         return Ok(None);
     };
-    fetch(bucket, number, unlock).map(Some)
+    let created = listed.iter().map(|object| object.modified).max().unwrap_or_default();
+    Ok(Some(Pushed { created, ..fetch(bucket, number, unlock)? }))
 }
 
 /// One push: a remote manifest, or a tail with all that it goes on from.
@@ -150,7 +154,7 @@ pub(super) fn fetch(bucket: &dyn Bucket, number: u64, unlock: Unlock<'_>) -> Res
     Ok(pushed)
 }
 
-fn get(bucket: &dyn Bucket, number: u64) -> Result<(Vec<u8>, ObjectDigest)> {
+pub(super) fn get(bucket: &dyn Bucket, number: u64) -> Result<(Vec<u8>, ObjectDigest)> {
     let object = push_object(number);
     let bytes = bucket.get(&object, len_u64(MAX_DOCUMENT_BYTES));
     let bytes = bytes.map_err(Error::store("read", bucket.location(&object)))?;
@@ -182,6 +186,7 @@ fn manifest(
         tail: None,
         keys,
         encrypted,
+        created: Timestamp::default(),
     })
 }
 

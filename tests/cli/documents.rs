@@ -38,7 +38,7 @@ fn every_field_is_described_and_every_described_field_is_there() {
     let prune = document(&["prune", "--dry-run"]);
     let diff = document(&["diff", "m1", "--entities"]);
     let bucket = format!("file://{}", crawl.beside("bucket").display());
-    let pushed = document(&["push", &bucket]);
+    let pushed = document(&["push", "--prune", &bucket]);
     let pulled = document(&["pull", &bucket]);
     let identity = document(&["key", "new", "identity"]);
     let recipient = identity["recipient"].as_str().unwrap().to_owned();
@@ -75,6 +75,7 @@ fn every_field_is_described_and_every_described_field_is_there() {
         ("A remote copy:", &document(&["stats"])["remotes"][0]),
         ("## `push`", &pushed),
         ("A push:", &pushed["pushes"][0]),
+        ("A prune:", &pushed["prunes"][0]),
         ("## `pull`, `clone`", &pulled),
         ("## `pull`, `clone`", &document(&["clone", &bucket, "cloned"])),
         ("## `diff`", &diff),

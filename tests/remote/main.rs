@@ -13,6 +13,8 @@ mod follow;
 #[cfg(test)]
 mod interrupted;
 #[cfg(test)]
+mod prune;
+#[cfg(test)]
 mod race;
 #[cfg(test)]
 mod whole;

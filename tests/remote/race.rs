@@ -11,7 +11,7 @@ use crate::common::open;
 use crate::world::{cloned, grow, holds, log, markers};
 
 /// A store in which somebody else does something before the n-th request.
-struct Meddling<'a> {
+pub(crate) struct Meddling<'a> {
     bucket: &'a MemoryBucket,
     requests: AtomicU64,
     at: u64,
@@ -24,7 +24,22 @@ impl std::fmt::Debug for Meddling<'_> {
     }
 }
 
-impl Meddling<'_> {
+impl<'a> Meddling<'a> {
+    /// `other` is done before the request `at`, counted from 0.
+    pub(crate) fn new(
+        bucket: &'a MemoryBucket,
+        at: u64,
+        other: impl FnOnce(&MemoryBucket) -> Result<(), Error> + Send + 'a,
+    ) -> Self {
+        let other: Box<dyn FnOnce() + Send + 'a> = Box::new(move || other(bucket).unwrap());
+        Self { bucket, requests: AtomicU64::new(0), at, other: Mutex::new(Some(other)) }
+    }
+
+    /// Whether there was such a request.
+    pub(crate) fn is_done(&self) -> bool {
+        self.other.lock().unwrap().is_none()
+    }
+
     fn request(&self) {
         if self.requests.fetch_add(1, Ordering::SeqCst) == self.at
             && let Some(other) = self.other.lock().unwrap().take()
@@ -53,6 +68,11 @@ impl Bucket for Meddling<'_> {
     fn list(&self, directory: &str, after: Option<&str>) -> io::Result<Vec<Listed>> {
         self.request();
         self.bucket.list(directory, after)
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        self.request();
+        self.bucket.delete(name)
     }
 
     fn location(&self, name: &str) -> String {

@@ -178,3 +178,37 @@ def test_a_server_that_is_killed_in_the_middle_of_a_push(weed, client, crawl):
         process.communicate(timeout=300)
         run("-d", crawl.log, "push", url)
         holds(run, url, crawl)
+
+
+@pytest.mark.parametrize("name", ["moto", "weed"])
+def test_what_nothing_needs_is_removed(name, request, client, crawl):
+    run, url = client(request.getfixturevalue(name).port), prefix()
+    settings = crawl.log / "snaplog.toml"
+    settings.write_text(settings.read_text().replace('[remote.retention]\ngrace = "never"', '[remote.retention]\ngrace = "0s"'))
+    removed = 0
+    for _ in range(3):
+        done = json.loads(run("-d", crawl.log, "push", url, "--json"))
+        removed += done["prunes"][0]["pushes_removed"]
+        holds(run, url, crawl)
+        crawl.grow()
+        # The stores' clocks show seconds.
+        time.sleep(1.1)
+    assert removed == 1 and done["prunes"][0]["pushes_kept"] == 2
+    assert run("-d", url, "verify", "--level", "quick")
+
+
+def test_credentials_that_may_not_delete_cost_the_prune_and_not_the_push(proxied, client, crawl):
+    run, url = client(proxied.port), prefix()
+    settings = crawl.log / "snaplog.toml"
+    settings.write_text(settings.read_text().replace('[remote.retention]\ngrace = "never"', '[remote.retention]\ngrace = "0s"'))
+    run("-d", crawl.log, "push", url)
+    crawl.grow()
+    time.sleep(1.1)
+    run("-d", crawl.log, "push", url)
+    crawl.grow()
+    time.sleep(1.1)
+    proxied.append_only = True
+    told = run("-d", crawl.log, "push", url, exits=1)
+    assert "cannot remove" in told and "credentials" in told, told
+    assert proxied.refused
+    holds(run, url, crawl)

@@ -34,7 +34,7 @@ class Writer:
         create: bool = True,
         settings: Optional[str] = None,
         iso: bool = False,
-        recipients: Sequence[str] = [],
+        recipients: Sequence[str] = ...,
     ) -> Writer: ...
     @property
     def path(self) -> str: ...
