@@ -6,9 +6,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use snaplog::codec::{self, Decoder, Encoder};
+use snaplog::format::current::Current;
 use snaplog::format::header::{PREFIX_BYTES, SUFFIX_BYTES};
 use snaplog::format::manifest::{
-    self, Current, IncrementEntry, Manifest, SegmentEntry, SnapshotEntry, Source, Trashed,
+    self, IncrementEntry, Manifest, SegmentEntry, SnapshotEntry, Source, Trashed,
 };
 use snaplog::format::segment::{Adopted, Extension, SegmentHead};
 use snaplog::model::fingerprint::{Fingerprint, Sum};

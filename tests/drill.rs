@@ -4,7 +4,8 @@
 mod common;
 
 use common::{DIRECTED, NOON, init};
-use snaplog::format::manifest::{Current, IncrementEntry, Manifest, SnapshotEntry};
+use snaplog::format::current::Current;
+use snaplog::format::manifest::{IncrementEntry, Manifest, SnapshotEntry};
 use snaplog::format::names;
 use snaplog::format::snapshot::{SnapshotEncoder, SnapshotHead, Stand};
 use snaplog::model::history::Digest;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use common::{environment, init, killed, open};
 use snaplog::codec;
-use snaplog::format::manifest::{Current, Manifest};
+use snaplog::format::current::Current;
+use snaplog::format::manifest::Manifest;
 use snaplog::format::segment::{SegmentHead, header_crc};
 use snaplog::format::{frame, names};
 use snaplog::storage::{SimStorage, Storage};

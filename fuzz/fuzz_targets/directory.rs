@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use libfuzzer_sys::fuzz_target;
-use snaplog::format::manifest::{Current, Manifest};
+use snaplog::format::current::Current;
+use snaplog::format::manifest::Manifest;
 use snaplog::format::seal::Lock;
 use snaplog::format::segment::{SegmentHead, header_crc};
 use snaplog::format::snapshot::{Footer, SnapshotHead, TRAILER_BYTES, Trailer};

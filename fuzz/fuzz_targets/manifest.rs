@@ -4,7 +4,8 @@
 mod common;
 
 use libfuzzer_sys::fuzz_target;
-use snaplog::format::manifest::{Current, Manifest};
+use snaplog::format::current::Current;
+use snaplog::format::manifest::Manifest;
 
 fuzz_target!(|data: &[u8]| {
     read(data);

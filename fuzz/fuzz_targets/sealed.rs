@@ -7,9 +7,10 @@ mod common;
 use std::sync::{Arc, OnceLock};
 
 use libfuzzer_sys::fuzz_target;
+use snaplog::format::current::Current;
 use snaplog::format::frame::{self, FrameType, HEADER_BYTES, Link};
 use snaplog::format::header::{self, ENCRYPTED, FileKind, MAX_SEGMENT_HEADER_BYTES};
-use snaplog::format::manifest::{Current, Manifest};
+use snaplog::format::manifest::Manifest;
 use snaplog::format::seal::{DataKey, Keyring, Lock, SEALED_EXTENSION, SealHead, Sealing};
 use snaplog::format::segment::{Extension, SegmentHead};
 use snaplog::format::snapshot::{Footer, SnapshotHead, Trailer};

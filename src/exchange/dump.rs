@@ -5,8 +5,9 @@ use serde_json::{Value as Json, json};
 
 use super::json_write::{self, Spacing};
 use crate::codec::{self, Decoder};
+use crate::format::current::Current;
 use crate::format::frame::FrameType;
-use crate::format::manifest::{Current, Manifest};
+use crate::format::manifest::Manifest;
 use crate::format::names::{self, FileName};
 use crate::format::records::{Item, PayloadDecoder, advance};
 use crate::format::segment::SegmentHead;
@@ -89,13 +90,18 @@ fn events(segment: &Segment, sink: &mut dyn FnMut(Line) -> bool) -> Result<()> {
         match frames.step()? {
             Step::End => return Ok(()),
             Step::Frame { offset, header, payload } => {
+                let shut = segment.lock.is_shut();
                 let (name, mut fields) = match header.frame_type {
+                    FrameType::Marker if shut => ("marker", json!({})),
                     FrameType::Events => ("events", json!({ "events": header.events })),
                     FrameType::Marker => ("marker", marker_of(payload)),
                     FrameType::SyncNote => ("sync-note", json!({})),
                     FrameType::Seal => ("seal", json!({})),
                 };
                 if let Some(fields) = fields.as_object_mut() {
+                    if header.sealed {
+                        fields.insert("sealed".to_owned(), json!(true));
+                    }
                     fields.insert("next_seq".to_owned(), json!(header.first_seq.0));
                     if header.time != crate::model::time::Timestamp::MIN {
                         fields.insert("time".to_owned(), json!(header.time.to_string()));
@@ -105,7 +111,7 @@ fn events(segment: &Segment, sink: &mut dyn FnMut(Line) -> bool) -> Result<()> {
                     fields.insert("crc".to_owned(), json!(format!("{:08x}", header.crc)));
                 }
                 lines.push(Line { offset, depth: 1, kind: name.to_owned(), fields });
-                if header.frame_type == FrameType::Events {
+                if header.frame_type == FrameType::Events && !shut {
                     let at = offset.saturating_add(codec::len_u64(crate::format::frame::HEADER_BYTES));
                     records(payload, kind, at, header.time, header.first_seq.0, &mut lines);
                 }

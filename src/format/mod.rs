@@ -4,6 +4,7 @@
 //! Offsets in what this layer returns are relative to the bytes that it was given; the layer that has the file adds
 //! the path and the absolute offset.
 
+pub mod current;
 pub mod frame;
 pub mod header;
 pub mod manifest;

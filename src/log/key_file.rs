@@ -19,6 +19,8 @@ use crate::model::position::LogId;
 const FORMAT: u32 = 1;
 /// log2 of the work that it takes to try a passphrase, as age itself has it: about a second, and 256 MiB.
 const WORK: u8 = 18;
+/// The most recipients: each that has a passphrase costs the work to try it.
+const MAX_RECIPIENTS: usize = 64;
 /// The most work that a key file may ask for: 1 GiB.
 const MAX_WORK: u8 = 20;
 
@@ -128,6 +130,9 @@ impl KeyFile {
         if recipients.is_empty() {
             return Err(KeyError::NoRecipient);
         }
+        if recipients.len() > MAX_RECIPIENTS {
+            return Err(trouble(format!("a log has at most {MAX_RECIPIENTS} recipients")));
+        }
         let log = keys.log_id().to_string();
         let wrapped = Wrapped {
             log: log.clone(),
@@ -156,7 +161,13 @@ impl KeyFile {
     /// Reads the file.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, KeyError> {
         let file: Self = serde_json::from_slice(bytes).map_err(trouble)?;
-        if file.format == FORMAT { Ok(file) } else { Err(trouble("a newer snaplog made it")) }
+        if file.format != FORMAT {
+            return Err(trouble("a newer snaplog made it"));
+        }
+        if file.recipients.len() > MAX_RECIPIENTS {
+            return Err(trouble("it lists more recipients than any has"));
+        }
+        Ok(file)
     }
 
     /// The log that it says it is of.

@@ -361,6 +361,11 @@ impl Log {
         }
     }
 
+    /// Before anything is asked of a live writer: what is asked is sealed, too.
+    fn check_open(&self) -> Result<()> {
+        if self.is_shut() { Err(KeyError::Shut { path: self.location() }.into()) } else { Ok(()) }
+    }
+
     /// Runs `alone` in a session that needs no graph, or has the live writer do what is asked.
     fn as_custodian<T>(&self, request: &Request, alone: impl Fn(&Alone) -> Result<T>) -> Result<Outcome<T>> {
         self.as_custodian_until(request, None, alone)
@@ -372,6 +377,7 @@ impl Log {
         stop: Option<Arc<AtomicBool>>,
         alone: impl Fn(&Alone) -> Result<T>,
     ) -> Result<Outcome<T>> {
+        self.check_open()?;
         let now = matches!(request, Request::Compact { wish } if wish.now);
         loop {
             let (storage, environment) = (Arc::clone(&self.storage), Arc::clone(&self.environment));
@@ -400,6 +406,7 @@ impl Log {
         request: &Request,
         alone: impl Fn(&Writer) -> Result<T>,
     ) -> Result<Outcome<T>> {
+        self.check_open()?;
         loop {
             match self.writer() {
                 Ok(writer) => {

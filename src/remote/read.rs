@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::bucket::Bucket;
 use super::error::{Error, Result};
 use crate::codec::{MAX_DOCUMENT_BYTES, len_u64};
-use crate::format::manifest::{Current, Manifest};
+use crate::format::current::Current;
+use crate::format::manifest::Manifest;
 use crate::format::remote::{
     ObjectDigest, PUSHES, Part, RemoteFile, RemoteManifest, RemoteTail, push_number, push_object, reopened,
 };

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value as Json, json};
-use snaplog::format::manifest::{Current, Manifest};
+use snaplog::format::current::Current;
+use snaplog::format::manifest::Manifest;
 use snaplog::format::names;
 use snaplog::{CompactOptions, MarkOptions, MarkerId};
 

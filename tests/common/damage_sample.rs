@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use snaplog::format::manifest::{Current, Manifest};
+use snaplog::format::current::Current;
+use snaplog::format::manifest::Manifest;
 use snaplog::format::seal::Lock;
 use snaplog::format::segment::SegmentHead;
 use snaplog::format::snapshot::{Column, Footer, SnapshotHead, TRAILER_BYTES, Trailer};

@@ -11,8 +11,8 @@
 
 use std::sync::Arc;
 
+use snaplog::format::current::Current;
 use snaplog::format::header::{FileKind, SUFFIX_BYTES, prefix};
-use snaplog::format::manifest::Current;
 use snaplog::format::{frame, names};
 use snaplog::storage::Storage;
 use snaplog::upkeep::verify::{Level, Options, verify_in};

@@ -11,7 +11,7 @@ use snaplog::format::snapshot::SnapshotHead;
 use snaplog::format::{frame, names};
 use snaplog::log::KeyError;
 use snaplog::policy::drill::Choice;
-use snaplog::storage::SimStorage;
+use snaplog::storage::{SimStorage, Storage};
 use snaplog::upkeep::verify::Level;
 use snaplog::{CompactOptions, Error, Event, Log, MarkOptions, Marker};
 
@@ -182,6 +182,46 @@ fn without_the_key_checksums_can_be_compared_and_nothing_else_done() {
     let mut before = before;
     before.remove("LOCK");
     assert_eq!(files, before, "something was written");
+}
+
+#[test]
+fn nothing_is_asked_of_a_live_writer_in_the_clear() {
+    let (spy, environment) = (Spy::new(), environment());
+    let log = init(Arc::new(spy.clone()), &environment);
+    let writer = log.writer().unwrap();
+    let shut = Log::open_in(Arc::new(spy.clone()), environment).unwrap();
+    let asked = shut.mark(&MarkOptions::labelled(format!("{CANARY} asked for")));
+    assert!(matches!(asked, Err(Error::Key(KeyError::Shut { .. }))), "{asked:?}");
+    let asked = shut.compact(CompactOptions::default());
+    assert!(matches!(asked, Err(Error::Key(KeyError::Shut { .. }))), "{asked:?}");
+    writer.close().unwrap();
+    for (name, bytes) in spy.written() {
+        assert!(!bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()), "{name}");
+    }
+}
+
+#[test]
+fn a_segment_is_dumped_as_far_as_it_can_be_seen() {
+    let (disk, _) = sample();
+    let name = disk.dump().into_keys().find(|name| name.starts_with("events-")).unwrap();
+    let told = |storage: &dyn Storage| {
+        let mut lines = Vec::new();
+        snaplog::exchange::dump::dump(storage, &name, &mut |line| {
+            lines.push(format!("{} {}", line.kind, line.fields));
+            true
+        })
+        .unwrap();
+        lines.join("\n")
+    };
+    let shut = told(&disk);
+    assert!(
+        shut.contains("\"sealed\":true") && !shut.contains(CANARY) && !shut.contains("damaged"),
+        "{shut}"
+    );
+    let dice: Arc<dyn snaplog::Environment> = environment();
+    let identities = crate::identity::identities();
+    let opened = snaplog::log::unlock_storage(Arc::new(disk), &dice, &identities).unwrap();
+    assert!(told(opened.as_ref()).contains(CANARY));
 }
 
 #[test]
