@@ -51,6 +51,10 @@ pub(crate) fn init(
 ) -> Result<Log> {
     let environment = Arc::new(SystemEnvironment);
     if public.is_empty() {
+        // A crawler whose encrypted log was taken away does not begin one in the clear.
+        if Identities::given(None)?.is_some() {
+            return Err(KeyError::WouldBePlain { path: storage.location("") }.into());
+        }
         return Log::init_in(storage, environment, kind, config);
     }
     let mut recipients = Recipients::new();

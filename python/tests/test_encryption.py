@@ -65,6 +65,13 @@ def test_a_log_that_is_not_encrypted_is_not_taken_for_one_that_is(tmp_path: Path
         snaplog.restore(plain(tmp_path / "plain"))
 
 
+def test_where_an_identity_is_given_no_log_is_made_in_the_clear(sealed: Path, tmp_path: Path) -> None:
+    assert sealed.exists()
+    with pytest.raises(snaplog.IdentityError, match="would not be encrypted"):
+        snaplog.open(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def plain(path: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SNAPLOG_IDENTITY")

@@ -100,6 +100,14 @@ mod given {
         Ok(act(&unlock)?)
     }
 
+    /// That a log which is not encrypted may be made here: not by somebody who means to write to one that is.
+    pub(in super::super) fn may_be_plain(dir: &Path, context: &Context) -> Result<(), Failure> {
+        match given(context)? {
+            Some(_) => Err(failure(KeyError::WouldBePlain { path: dir.display().to_string() })),
+            None => Ok(()),
+        }
+    }
+
     /// Opens a remote copy.
     pub(in super::super) fn remote(bucket: Arc<dyn Bucket>, context: &Context) -> Result<RemoteLog, Failure> {
         let address = bucket.location("");

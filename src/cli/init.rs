@@ -22,6 +22,7 @@ Exit status:
   0  the log is there, and durable
   1  the directory is a log already, or is not empty
   2  the command line cannot be used
+  6  an identity was given, and no recipient
 
 Examples:
   snaplog init crawl --undirected
@@ -72,6 +73,7 @@ pub(super) fn run(args: InitArgs, context: &Context) -> Result<(), Failure> {
         let recipients = super::identity::recipients(&args.whom.recipient, args.whom.passphrase)?;
         Log::init_encrypted(dir, kind, recipients)?
     } else if args.whom.is_empty() {
+        super::identity::may_be_plain(dir, context)?;
         Log::init(dir, kind)?
     } else {
         return Err(Failure::usage("--recipient and --passphrase are for --encrypt"));

@@ -22,6 +22,12 @@ pub enum KeyError {
         /// The log.
         path: String,
     },
+    /// An identity was given, and a log that is not encrypted is about to be made.
+    #[error("an identity was given, and a log in {path} would not be encrypted")]
+    WouldBePlain {
+        /// The directory.
+        path: String,
+    },
     /// What should be an age identity is none.
     #[error("{from}, line {line}: not an age identity (AGE-SECRET-KEY-1…)")]
     BadIdentity {
@@ -93,7 +99,7 @@ impl KeyError {
         match self {
             Self::Shut { .. } => "no-identity",
             Self::Wrong { .. } => "wrong-identity",
-            Self::NotEncrypted { .. } => "not-encrypted",
+            Self::NotEncrypted { .. } | Self::WouldBePlain { .. } => "not-encrypted",
             Self::BadIdentity { .. }
             | Self::NoIdentity { .. }
             | Self::Unread { .. }
@@ -114,6 +120,7 @@ impl KeyError {
             Self::Shut { path }
             | Self::Wrong { path }
             | Self::NotEncrypted { path }
+            | Self::WouldBePlain { path }
             | Self::KeyFile { path, .. } => Some(path),
             Self::BadIdentity { from, .. } | Self::NoIdentity { from } | Self::Unread { from, .. } => {
                 Some(from)
@@ -138,6 +145,10 @@ impl KeyError {
             Self::NotEncrypted { .. } => {
                 "if it was made encrypted, somebody has put another log in its place; if not, open it without an \
                  identity (unset SNAPLOG_IDENTITY)"
+            }
+            Self::WouldBePlain { .. } => {
+                "name its recipients (`init --encrypt --recipient age1…`; in Python `recipients=`), or make it without an identity \
+                 (unset SNAPLOG_IDENTITY)"
             }
             Self::BadIdentity { .. } | Self::NoIdentity { .. } => {
                 "`snaplog key new FILE` or age-keygen makes one"

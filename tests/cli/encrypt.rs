@@ -89,6 +89,8 @@ fn a_wrong_or_missing_identity_is_exit_status_6_and_a_plain_sentence() {
     assert!(sums.out.starts_with("sound:") && sums.err.contains("markers are not known"), "{}", sums.err);
     // With an identity only an encrypted log is opened.
     world.bare(&["init", "plain"]).exits(0);
+    let refused = world.run(&["init", "another"]).exits(6);
+    assert!(refused.err.contains("would not be encrypted") && !world.path().join("another").exists());
     let plain = world.run(&["-d", "plain", "--json", "list"]).exits(6);
     assert_eq!(plain.error()["kind"], "not-encrypted");
 }
