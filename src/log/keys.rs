@@ -11,6 +11,7 @@ use super::environment::{Environment, SystemEnvironment};
 use super::error::{Error, Result};
 use super::key_error::KeyError;
 use super::key_file::{KeyFile, Recipient, as_identity};
+use super::store::MAX_KEY_FILE_BYTES;
 use super::{Log, store};
 use crate::format::names;
 use crate::format::seal::{DataKey, Keyring};
@@ -18,9 +19,6 @@ use crate::model::marker::GraphKind;
 use crate::model::position::LogId;
 use crate::policy::config::Config;
 use crate::storage::{Keys, LocalStorage, LockAttempt, Storage, Unlocked, read_all, write_new};
-
-/// Longest key file.
-const MAX_KEY_FILE_BYTES: usize = 1 << 20;
 
 /// What opens an encrypted log: identities as `age-keygen` makes them, and passphrases. What is in it is zeroised when it
 /// is dropped.

@@ -25,6 +25,9 @@ pub(crate) struct InForce {
     pub(crate) unknown_read_only: u64,
 }
 
+/// Longest key file.
+pub(super) const MAX_KEY_FILE_BYTES: usize = 1 << 20;
+
 /// Reads CURRENT and the manifest that it names. Never falls back to another one: the manifest is what makes a
 /// missing file an error.
 ///
@@ -239,11 +242,19 @@ pub(crate) fn segment_number(name: &str) -> Option<SegmentId> {
 /// What a session finds in force may be the word of the page cache: if the one before died, or failed, between the
 /// rename of CURRENT and the sync of the directory, a power cut can still bring the older manifest back. After this
 /// it cannot, whatever became of that sync.
+///
+/// The key file likewise, and before it: what is sealed from here on with a key that a power cut takes back would be lost.
 pub(crate) fn reaffirm(storage: &dyn Storage) -> Result<()> {
-    let path = storage.location(names::CURRENT);
-    let bytes =
-        read_all(storage, names::CURRENT, MAX_CURRENT_BYTES).map_err(Error::io("read", path.clone()))?;
-    write_new(storage, names::CURRENT, &bytes).map_err(Error::io("write", path))
+    if storage.keys().is_some() {
+        write_again(storage, names::KEYS, MAX_KEY_FILE_BYTES)?;
+    }
+    write_again(storage, names::CURRENT, MAX_CURRENT_BYTES)
+}
+
+fn write_again(storage: &dyn Storage, name: &str, max: usize) -> Result<()> {
+    let path = storage.location(name);
+    let bytes = read_all(storage, name, max).map_err(Error::io("read", path.clone()))?;
+    write_new(storage, name, &bytes).map_err(Error::io("write", path))
 }
 
 /// The numbers of segments and manifests in the directory.
